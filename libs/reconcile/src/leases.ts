@@ -1,0 +1,80 @@
+import { Alarm } from './alarm';
+import type { Lease, Notebook } from './notebook';
+import type { Timers } from './ports';
+
+/** A resource under lease in this process: since when, and how to stop what is done to it. */
+export interface Held {
+  readonly lease: Lease;
+  readonly claimedAtMs: number;
+  readonly abort: AbortController;
+}
+
+/** The database's time, carried on from the claim by the process's own timer. */
+export function databaseNow(held: Held, nowMs: number): Date {
+  return new Date(held.lease.now.getTime() + nowMs - held.claimedAtMs);
+}
+
+/** The leases that this process holds on one kind, kept alive while work goes on. */
+export class Leases {
+  private readonly held = new Map<string, Held>();
+  private readonly beat: Alarm;
+
+  constructor(
+    private readonly kind: string,
+    private readonly notebook: Notebook<never>,
+    private readonly timers: Timers,
+    private readonly leaseMs: number,
+    private readonly fault: (doing: string, error: unknown) => void,
+  ) {
+    this.beat = new Alarm(timers, () => void this.renew());
+  }
+
+  take(leases: readonly Lease[]): Held[] {
+    const claimedAtMs = this.timers.nowMs();
+    const batch = leases.map((lease) => ({ lease, claimedAtMs, abort: new AbortController() }));
+    for (const held of batch) this.held.set(held.lease.key, held);
+    if (this.held.size > 0) this.beat.in(this.leaseMs / 3);
+    return batch;
+  }
+
+  holds(held: Held): boolean {
+    return this.held.get(held.lease.key) === held;
+  }
+
+  /** No longer ours: written down, lost, or given up. */
+  drop(held: Held): void {
+    if (this.holds(held)) this.held.delete(held.lease.key);
+  }
+
+  /** Tells everything that is under way to stop. */
+  abort(why: Error): void {
+    for (const held of this.held.values()) held.abort.abort(why);
+  }
+
+  /** Hands back whatever is still held, so that others need not wait for the leases to run out. */
+  async release(): Promise<void> {
+    this.beat.cancel();
+    const left = [...this.held.values()].map((held) => held.lease);
+    this.held.clear();
+    if (left.length > 0) await this.notebook.release(this.kind, left).catch((error) => this.fault('release', error));
+  }
+
+  private async renew(): Promise<void> {
+    const mine = [...this.held.values()];
+    if (mine.length === 0) return;
+    this.beat.in(this.leaseMs / 3);
+    try {
+      const leases = mine.map((held) => held.lease);
+      const kept = await this.notebook.renew(this.kind, leases, this.leaseMs);
+      for (const held of mine) if (!kept.has(held.lease.key)) this.lose(held);
+    } catch (error) {
+      this.fault('renew', error);
+    }
+  }
+
+  private lose(held: Held): void {
+    if (!this.holds(held)) return;
+    this.drop(held);
+    held.abort.abort(new Error('the lease was lost'));
+  }
+}

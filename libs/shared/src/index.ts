@@ -1,0 +1,5 @@
+export * from './codes';
+export * from './entities';
+export * from './events';
+export * from './kinds';
+export * from './migrations';

@@ -1,0 +1,227 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** What every service uses: the notebook, history, outbox, idempotency keys, roles. */
+export class House1763700000001 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(tables);
+    await runner.query(roles);
+    await runner.query(touch);
+    await runner.query(claimLooks);
+    await runner.query(noteLooks);
+    await runner.query(requestLook);
+    await runner.query(grants);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('migrations go forward only: restore a backup to go back');
+  }
+}
+
+const tables = `
+  CREATE TABLE reconcile_status (
+    kind text NOT NULL,
+    key uuid NOT NULL,
+    due_at timestamptz,
+    rank_at timestamptz,
+    generation bigint NOT NULL DEFAULT 1,
+    failures integer NOT NULL DEFAULT 0,
+    lease_holder text,
+    lease_epoch bigint NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    paused boolean NOT NULL DEFAULT false,
+    outcome text,
+    because text,
+    fix text,
+    since timestamptz NOT NULL DEFAULT now(),
+    looked_at timestamptz,
+    passes text[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (kind, key)
+  ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
+  COMMENT ON COLUMN reconcile_status.due_at IS 'when the next look is due; null: settled';
+  COMMENT ON COLUMN reconcile_status.rank_at IS 'the order of looks: due_at for changes, 30 s later for everything else';
+  CREATE INDEX reconcile_status_due ON reconcile_status (kind, rank_at) WHERE due_at IS NOT NULL;
+
+  CREATE TABLE reconcile_kind (
+    kind text PRIMARY KEY,
+    role name NOT NULL,
+    paused_at timestamptz
+  );
+
+  CREATE TABLE state_change (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    key uuid NOT NULL,
+    from_state text,
+    to_state text NOT NULL,
+    because text NOT NULL,
+    by text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+  );
+  CREATE INDEX state_change_key ON state_change (key, id);
+
+  CREATE TABLE outbox (
+    id uuid PRIMARY KEY,
+    type text NOT NULL,
+    source text NOT NULL,
+    tenant_id text NOT NULL,
+    subject uuid NOT NULL,
+    version bigint NOT NULL,
+    data jsonb NOT NULL,
+    traceparent text,
+    at timestamptz NOT NULL DEFAULT now()
+  ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+  CREATE INDEX outbox_at ON outbox (at);
+
+  CREATE TABLE idempotency_key (
+    tenant_id text NOT NULL,
+    key text NOT NULL,
+    request_hash text NOT NULL,
+    status integer,
+    location text,
+    answer jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant_id, key)
+  );
+  CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
+`;
+
+/** Roles belong to the whole cluster, so another database's migration may be making them at this very moment. */
+const roles = `
+  DO $$
+  DECLARE service text;
+  BEGIN
+    FOREACH service IN ARRAY ARRAY['homeostat_domain', 'homeostat_deploy', 'homeostat_vm_pool'] LOOP
+      BEGIN
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
+          EXECUTE format('CREATE ROLE %I NOLOGIN', service);
+        END IF;
+      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+      END;
+      BEGIN
+        IF NOT pg_has_role(current_user, service, 'MEMBER') THEN
+          EXECUTE format('GRANT %I TO CURRENT_USER', service);
+        END IF;
+      EXCEPTION WHEN unique_violation THEN NULL;
+      END;
+    END LOOP;
+  END $$;
+`;
+
+/** Every change of a row is counted, so that ETags and event versions need nobody to remember them. */
+const touch = `
+  CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    NEW.generation := OLD.generation + 1;
+    NEW.updated_at := now();
+    RETURN NEW;
+  END $$;
+`;
+
+/**
+ * Leases the longest due resources of a kind. Rows that another process is claiming at this moment are skipped. The
+ * lease needs no fsync: were it lost in a crash of the server, the look would simply be due again.
+ */
+const claimLooks = `
+  CREATE FUNCTION claim_looks(wanted_kind text, at_most integer, holder text, lease interval)
+  RETURNS TABLE (key uuid, epoch bigint, generation bigint, failures integer, due_at timestamptz, now timestamptz)
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF current_setting('role') NOT IN ('none', (SELECT k.role FROM reconcile_kind k WHERE k.kind = wanted_kind)) THEN
+      RAISE EXCEPTION 'role % does not own the kind %', current_setting('role'), wanted_kind USING ERRCODE = '42501';
+    END IF;
+    RETURN QUERY
+    WITH due AS MATERIALIZED (
+      SELECT s.key FROM reconcile_status s
+      WHERE s.kind = wanted_kind AND s.due_at IS NOT NULL AND s.rank_at <= clock_timestamp() + interval '30 s'
+        AND s.due_at <= clock_timestamp() AND (s.lease_until IS NULL OR s.lease_until <= clock_timestamp())
+        AND NOT EXISTS (SELECT FROM reconcile_kind k WHERE k.kind = wanted_kind AND k.paused_at IS NOT NULL)
+      ORDER BY s.rank_at LIMIT at_most FOR UPDATE SKIP LOCKED)
+    UPDATE reconcile_status s
+    SET lease_holder = holder, lease_epoch = s.lease_epoch + 1, lease_until = clock_timestamp() + lease
+    FROM due WHERE s.kind = wanted_kind AND s.key = due.key
+    RETURNING s.key, s.lease_epoch, s.generation, s.failures, s.due_at, clock_timestamp();
+  END $$;
+`;
+
+/**
+ * Writes results of looks (epoch > 0, fenced by it) and wishes for looks (epoch 0) in one statement and in key order:
+ * two services that wake each other's resources would deadlock otherwise. Returns the keys whose lease was lost.
+ */
+const noteLooks = `
+  CREATE FUNCTION note_looks(kinds text[], keys uuid[], epochs bigint[], generations bigint[], dues timestamptz[],
+    outcomes text[], becauses text[], fixes text[], failed integer[], pass text[])
+  RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  BEGIN
+    IF 'gone' = ANY (outcomes) THEN
+      DELETE FROM reconcile_status s USING unnest(kinds, keys, epochs, generations, outcomes) AS n (kind, key, epoch, generation, outcome)
+      WHERE n.outcome = 'gone' AND s.kind = n.kind AND s.key = n.key AND s.lease_epoch = n.epoch AND s.generation = n.generation;
+    END IF;
+    RETURN QUERY
+    WITH note AS MATERIALIZED (
+      SELECT * FROM unnest(kinds, keys, epochs, generations, dues, outcomes, becauses, fixes, failed, pass)
+        AS n (kind, key, epoch, generation, due_at, outcome, because, fix, failures, pass)
+    ), written AS (
+      INSERT INTO reconcile_status AS s
+        (kind, key, due_at, rank_at, generation, failures, lease_epoch, outcome, because, fix, passes)
+      SELECT kind, key, due_at, CASE WHEN outcome IN ('waiting', 'failed') THEN due_at + interval '30 s' ELSE due_at END,
+        generation, failures, epoch, outcome, because, fix, ARRAY[pass]
+      FROM note WHERE outcome IS DISTINCT FROM 'gone' ORDER BY kind, key
+      ON CONFLICT (kind, key) DO UPDATE SET
+        due_at = CASE
+          WHEN s.paused THEN NULL
+          WHEN excluded.lease_epoch > 0 AND s.generation = excluded.generation THEN excluded.due_at
+          WHEN excluded.lease_epoch = 0 AND excluded.outcome = 'settled' THEN NULL
+          ELSE least(s.due_at, excluded.due_at) END,
+        rank_at = CASE
+          WHEN excluded.lease_epoch > 0 AND s.generation = excluded.generation THEN excluded.rank_at
+          ELSE least(s.rank_at, excluded.rank_at) END,
+        generation = s.generation + CASE WHEN excluded.lease_epoch > 0 THEN 0 ELSE 1 END,
+        failures = CASE WHEN excluded.lease_epoch > 0 THEN excluded.failures ELSE s.failures END,
+        lease_holder = CASE WHEN excluded.lease_epoch > 0 THEN NULL ELSE s.lease_holder END,
+        lease_until = CASE WHEN excluded.lease_epoch > 0 THEN NULL ELSE s.lease_until END,
+        outcome = coalesce(excluded.outcome, s.outcome),
+        because = coalesce(excluded.because, s.because),
+        fix = CASE WHEN excluded.outcome IS NULL THEN s.fix ELSE excluded.fix END,
+        since = CASE WHEN s.because IS DISTINCT FROM coalesce(excluded.because, s.because) THEN now() ELSE s.since END,
+        looked_at = CASE WHEN excluded.lease_epoch > 0 THEN now() ELSE s.looked_at END,
+        passes = CASE WHEN excluded.lease_epoch > 0 THEN (excluded.passes || s.passes)[1:5] ELSE s.passes END
+      WHERE excluded.lease_epoch = 0 OR s.lease_epoch = excluded.lease_epoch
+      RETURNING s.kind, s.key
+    )
+    SELECT note.key FROM note WHERE epoch > 0 AND outcome <> 'gone'
+      AND (note.kind, note.key) NOT IN (SELECT w.kind, w.key FROM written w);
+  END $$;
+`;
+
+/** The one write to the notebook that every role may make for every kind. */
+const requestLook = `
+  CREATE FUNCTION request_look(wanted_kind text, wanted_keys uuid[]) RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    INSERT INTO reconcile_status AS s (kind, key, due_at, rank_at)
+    SELECT DISTINCT wanted_kind, wanted.key, now(), now() FROM unnest(wanted_keys) AS wanted (key) ORDER BY wanted.key
+    ON CONFLICT (kind, key) DO UPDATE SET
+      generation = s.generation + 1,
+      due_at = CASE WHEN s.paused THEN NULL ELSE least(s.due_at, excluded.due_at) END,
+      rank_at = least(s.rank_at, excluded.rank_at);
+  $$;
+`;
+
+const grants = `
+  REVOKE ALL ON FUNCTION claim_looks, note_looks, request_look FROM PUBLIC;
+  GRANT USAGE ON SCHEMA public TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT EXECUTE ON FUNCTION claim_looks, note_looks, request_look TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT SELECT ON reconcile_status, reconcile_kind, state_change TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT INSERT ON state_change TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT UPDATE (lease_holder, lease_until, due_at, rank_at, failures, paused, generation) ON reconcile_status
+    TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  ALTER TABLE reconcile_status ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY everyone_reads ON reconcile_status FOR SELECT USING (true);
+  CREATE POLICY owner_steers ON reconcile_status FOR UPDATE
+    USING (kind IN (SELECT k.kind FROM reconcile_kind k WHERE k.role = current_user));
+  GRANT UPDATE (paused_at) ON reconcile_kind TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT SELECT, INSERT, DELETE ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT UPDATE (at) ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+`;
