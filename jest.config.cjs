@@ -30,6 +30,7 @@ const project = (displayName, more) => ({
 
 module.exports = {
   maxWorkers: 2,
+  testTimeout: 30_000,
   projects: [
     project('unit', {
       testMatch: ['<rootDir>/{apps,libs,bench}/**/*.spec.ts', '<rootDir>/test/architecture/**/*.spec.ts'],

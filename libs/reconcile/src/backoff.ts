@@ -1,4 +1,4 @@
-/** Exponential backoff with full jitter per key, under a token bucket that all failing keys of a process share. */
+/** Exponential backoff per key, half of it by chance, under a token bucket that all failing keys of a process share. */
 export interface BackoffOptions {
   readonly baseMs: number;
   readonly maxMs: number;

@@ -32,7 +32,7 @@ export class Leases {
   take(leases: readonly Lease[]): Held[] {
     const claimedAtMs = this.timers.nowMs();
     const batch = leases.map((lease) => ({ lease, claimedAtMs, abort: new AbortController() }));
-    for (const held of batch) this.held.set(held.lease.key, held);
+    for (const held of batch) this.replace(held);
     if (this.held.size > 0) this.beat.in(this.leaseMs / 3);
     return batch;
   }
@@ -57,6 +57,13 @@ export class Leases {
     const left = [...this.held.values()].map((held) => held.lease);
     this.held.clear();
     if (left.length > 0) await this.notebook.release(this.kind, left).catch((error) => this.fault('release', error));
+  }
+
+  /** A lease that ran out unnoticed may come back here: what was done under it stops. */
+  private replace(held: Held): void {
+    const { key } = held.lease;
+    this.held.get(key)?.abort.abort(new Error('the lease had run out'));
+    this.held.set(key, held);
   }
 
   private async renew(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Backoff } from './backoff';
-import type { Notebook } from './notebook';
+import type { Due, Notebook } from './notebook';
 import { type EngineOptions, type Timers, type Witness, engineDefaults } from './ports';
 import type { AnyReconciler } from './reconciler';
 import { Worker } from './worker';
@@ -38,10 +38,15 @@ export class Loop<Tx> {
     this.workers.get(kind)?.nudge();
   }
 
+  /** Takes up what a question to the notebook, asked for several loops at once, has found to be due. */
+  wake(due: readonly Due[]): void {
+    for (const { kind, inMs } of due) this.workers.get(kind)?.wakeIn(inMs);
+  }
+
   /** Finds what is due of any kind, in one question to the notebook. */
   async poll(): Promise<void> {
     try {
-      for (const { kind, inMs } of await this.ports.notebook.due(this.kinds)) this.workers.get(kind)?.wakeIn(inMs);
+      this.wake(await this.ports.notebook.due(this.kinds));
     } catch (error) {
       this.ports.witness.failed({ kind: '*', key: null, doing: 'poll', error });
     }
@@ -53,8 +58,8 @@ export class Loop<Tx> {
     if (!worker) return;
     const { kind } = worker.reconciler;
     try {
-      const keys = await this.ports.notebook.unattended(kind, this.auditing.after, this.options.auditSlice);
-      this.turnPage(keys);
+      const { keys, last } = await this.ports.notebook.unattended(kind, this.auditing.after, this.options.auditSlice);
+      this.turnPage(last);
       const overlooked = await this.overlooked(worker.reconciler, keys);
       if (overlooked.length === 0) return;
       await this.ports.notebook.request(kind, overlooked);
@@ -69,10 +74,9 @@ export class Loop<Tx> {
     await Promise.all([...this.workers.values()].map((worker) => worker.stop(graceMs)));
   }
 
-  private turnPage(keys: readonly string[]): void {
-    const more = keys.length === this.options.auditSlice;
-    const { kind } = this.auditing;
-    this.auditing = more ? { kind, after: keys.at(-1)! } : { kind: (kind + 1) % this.workers.size, after: null };
+  private turnPage(last: string | null): void {
+    const kind = last === null ? (this.auditing.kind + 1) % this.workers.size : this.auditing.kind;
+    this.auditing = { kind, after: last };
   }
 
   private async overlooked(reconciler: AnyReconciler<Tx>, keys: readonly string[]): Promise<string[]> {

@@ -31,6 +31,12 @@ export interface Due {
   readonly inMs: number;
 }
 
+/** What an audit looks at in one go; `last` is the key to go on after, null at the end of the kind. */
+export interface Slice {
+  readonly keys: readonly string[];
+  readonly last: string | null;
+}
+
 /** The durable, de-duplicated queue of looks: one row per resource. `Tx` is the store's unit of work. */
 export interface Notebook<Tx> {
   /** Leases up to `limit` due resources of a kind, those due longest first. */
@@ -47,6 +53,6 @@ export interface Notebook<Tx> {
   request(kind: string, keys: readonly string[]): Promise<void>;
   /** The first due look per kind; kinds with none are left out, paused ones too. */
   due(kinds: readonly string[]): Promise<Due[]>;
-  /** A slice of the resources, in key order after `after`, for which no look is due. */
-  unattended(kind: string, after: string | null, limit: number): Promise<string[]>;
+  /** Of the next `limit` resources in key order after `after`: those for which no look is due. */
+  unattended(kind: string, after: string | null, limit: number): Promise<Slice>;
 }

@@ -1,5 +1,5 @@
 import type { Decision, NextLook } from './decision';
-import { StaleLeases } from './errors';
+import { StaleLeases, Unavailable } from './errors';
 import { halving } from './halving';
 import { databaseNow, type Held, type Leases } from './leases';
 import type { LookResult, Notebook } from './notebook';
@@ -61,7 +61,7 @@ export class Pass<Tx> {
     };
     await halving(batch, commit, async (one, error) => {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
-      written.push(...(await this.commitUnlessStale([failed])));
+      written.push(...(await this.commitFailure(failed)));
     });
     for (const { lease, ...look } of written) this.witness.looked({ kind: this.reconciler.kind, key: lease.key, ...look });
     return written;
@@ -95,6 +95,18 @@ export class Pass<Tx> {
       for (const { held } of batch) if (lost.has(held.lease.key)) this.leases.drop(held);
       const ours = batch.filter(({ held }) => !lost.has(held.lease.key));
       return ours.length > 0 ? this.commitUnlessStale(ours) : [];
+    }
+  }
+
+  /** Not even the failure can be written down: its lease runs out by itself, and the rest of the batch goes on. */
+  private async commitFailure(failed: Conclusion): Promise<LookResult[]> {
+    try {
+      return await this.commitUnlessStale([failed]);
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      this.leases.drop(failed.held);
+      this.witness.failed({ kind: this.reconciler.kind, key: failed.held.lease.key, doing: 'record', error });
+      return [];
     }
   }
 

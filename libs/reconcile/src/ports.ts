@@ -3,6 +3,7 @@ import type { Outcome } from './notebook';
 /** Timers as the engine needs them, so that a simulation can own the time. Each call returns its cancellation. */
 export interface Timers {
   after(ms: number, run: () => void): () => void;
+  /** Milliseconds since 1970, never going back. */
   nowMs(): number;
 }
 

@@ -25,7 +25,10 @@ export class Worker<Tx> {
   private readonly alarm: Alarm;
   private returned: Conclusion[] = [];
   private passes = 0;
+  private nudges = 0;
   private reaching = 0;
+  /** Room for reaches that passes under way may yet need: nobody knows before the look. */
+  private reserved = 0;
   private committing = false;
   private wanted = false;
   private stopping = false;
@@ -46,13 +49,13 @@ export class Worker<Tx> {
 
   /** Something may be due now. */
   nudge(): void {
-    this.wanted = true;
-    this.pump();
+    this.nudges += 1;
+    this.again();
   }
 
   /** Something is due in `ms`. Beyond the horizon nothing is done: the poll will say so again. */
   wakeIn(ms: number): void {
-    if (ms <= 0) this.nudge();
+    if (ms <= 0) this.again();
     else if (ms <= this.ports.options.horizonMs && !this.stopping) this.alarm.in(ms);
   }
 
@@ -61,11 +64,11 @@ export class Worker<Tx> {
     this.stopping = true;
     this.alarm.cancel();
     this.leases.abort(new Error('shutting down'));
-    await new Promise<void>((done) => {
-      this.whenIdle = done;
-      this.ports.timers.after(graceMs, done);
-      this.sayIdle();
-    });
+    const idle = new Promise<void>((done) => (this.whenIdle = done));
+    const cancel = this.ports.timers.after(graceMs, () => this.whenIdle!());
+    this.sayIdle();
+    await idle;
+    cancel();
     await this.leases.release();
   }
 
@@ -73,41 +76,68 @@ export class Worker<Tx> {
     return this.reconciler.reaches ?? unlimited;
   }
 
+  private again(): void {
+    this.wanted = true;
+    this.pump();
+  }
+
   private pump(): void {
-    const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching);
+    const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
     if (this.stopping || !this.wanted || room <= 0 || this.passes >= this.ports.options.passes) return;
     this.wanted = false;
     this.passes += 1;
-    void this.run(room)
-      .catch((error) => this.fault('pass', error))
-      .finally(() => {
-        this.passes -= 1;
-        this.pump();
-        this.sayIdle();
-      });
+    this.reserved += room;
+    void this.run(room).finally(() => {
+      this.passes -= 1;
+      this.pump();
+      this.sayIdle();
+    });
   }
 
+  /** A nudge meanwhile may have been for what this pass held: no other claim could see that, so it is asked again. */
   private async run(room: number): Promise<void> {
+    const { nudges } = this;
+    const looked = await this.look(room);
+    this.reserved -= room;
+    for (const one of looked) if (!isConclusion(one)) void this.reach(one);
+    await this.conclude(looked.filter(isConclusion));
+    if (looked.length > 0 && this.nudges > nudges) this.again();
+  }
+
+  private async look(room: number): Promise<(Conclusion | Errand)[]> {
+    let batch: readonly Held[] = [];
+    try {
+      batch = await this.claim(room);
+      return await this.pass.look(batch);
+    } catch (error) {
+      this.drop(batch, error);
+      return [];
+    }
+  }
+
+  private async claim(room: number): Promise<Held[]> {
     const { notebook, options, witness } = this.ports;
-    const leases = await notebook.claim(this.reconciler.kind, room, options.leaseMs);
-    if (leases.length === 0) return;
-    if (leases.length === room) this.nudge();
-    const waitedMs = leases.map(({ now, dueAt }) => now.getTime() - dueAt.getTime());
-    witness.claimed(this.reconciler.kind, leases.length, Math.max(...waitedMs));
+    const { kind } = this.reconciler;
+    const leases = await notebook.claim(kind, room, options.leaseMs);
+    if (leases.length === 0) return [];
+    if (this.stopping) {
+      await notebook.release(kind, leases);
+      return [];
+    }
     const batch = this.leases.take(leases);
-    await this.orDrop(batch, async () => {
-      const looked = await this.pass.look(batch);
-      for (const one of looked) if (!isConclusion(one)) void this.reach(one);
-      this.noted(await this.pass.conclude(looked.filter(isConclusion)));
-    });
+    if (leases.length === room) this.again();
+    const waitedMs = leases.map(({ now, dueAt }) => now.getTime() - dueAt.getTime());
+    witness.claimed(kind, leases.length, Math.max(...waitedMs));
+    return batch;
   }
 
   private async reach(errand: Errand): Promise<void> {
     this.reaching += 1;
-    const conclusion = await this.pass.answer(errand, this.withinDeadline(errand));
+    const asked = this.withinDeadline(errand);
+    await asked.catch(() => undefined);
     this.reaching -= 1;
-    if (this.leases.holds(errand.held) && !this.stopping) this.returned.push(conclusion);
-    await this.commitReturned();
+    if (this.leases.holds(errand.held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
+    await this.concludeReturned();
     this.pump();
     this.sayIdle();
   }
@@ -116,6 +146,7 @@ export class Worker<Tx> {
   private async withinDeadline({ held, plan }: Errand): Promise<unknown> {
     const { timeoutMs } = this.limits;
     const { signal } = held.abort;
+    signal.throwIfAborted();
     const late = new Error(`${plan.step.do} of ${plan.key}: no answer within ${timeoutMs} ms`);
     const cancel = this.ports.timers.after(timeoutMs, () => held.abort.abort(late));
     try {
@@ -128,26 +159,30 @@ export class Worker<Tx> {
     }
   }
 
-  /** Whatever has come back by now is committed together; meanwhile more may come. */
-  private async commitReturned(): Promise<void> {
+  /** Whatever has come back by now is committed together; meanwhile more may come, and what is held may be wished for. */
+  private async concludeReturned(): Promise<void> {
     if (this.committing) return;
     this.committing = true;
     while (this.returned.length > 0) {
-      const batch = this.returned.splice(0, this.ports.options.batch);
-      const held = batch.map((one) => one.held);
-      await this.orDrop(held, async () => this.noted(await this.pass.conclude(batch)));
+      await this.conclude(this.returned.splice(0, this.ports.options.batch));
+      this.again();
     }
     this.committing = false;
   }
 
-  /** With the database away nothing can be written down: the leases run out by themselves, and someone looks again. */
-  private async orDrop(batch: readonly Held[], work: () => Promise<void>): Promise<void> {
+  private async conclude(batch: readonly Conclusion[]): Promise<void> {
     try {
-      await work();
+      this.noted(await this.pass.conclude(batch));
     } catch (error) {
-      for (const held of batch) this.leases.drop(held);
-      this.fault('pass', error);
+      const held = batch.map((one) => one.held);
+      this.drop(held, error);
     }
+  }
+
+  /** With the database away nothing can be written down: the leases run out by themselves, and someone looks again. */
+  private drop(batch: readonly Held[], error: unknown): void {
+    for (const held of batch) this.leases.drop(held);
+    this.fault('pass', error);
   }
 
   private noted(written: readonly LookResult[]): void {

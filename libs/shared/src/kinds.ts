@@ -1,11 +1,11 @@
-/** Every reconciled kind: its table, and the PostgreSQL role of the service that owns it (spec 0, "Where"). */
+/** Every reconciled kind: its table, the word for one of them, and the role of the service that owns it (spec 0, "Where"). */
 export const reconciledKinds = {
-  domains: { table: 'domain', role: 'homeostat_domain' },
-  deployments: { table: 'deployment', role: 'homeostat_deploy' },
-  builds: { table: 'build', role: 'homeostat_deploy' },
-  pool: { table: 'pool', role: 'homeostat_vm_pool' },
-  inventory: { table: 'pool', role: 'homeostat_vm_pool' },
-  vms: { table: 'vm', role: 'homeostat_vm_pool' },
+  domains: { table: 'domain', noun: 'domain', role: 'homeostat_domain' },
+  deployments: { table: 'deployment', noun: 'deployment', role: 'homeostat_deploy' },
+  builds: { table: 'build', noun: 'build', role: 'homeostat_deploy' },
+  pool: { table: 'pool', noun: 'pool', role: 'homeostat_vm_pool' },
+  inventory: { table: 'pool', noun: 'inventory', role: 'homeostat_vm_pool' },
+  vms: { table: 'vm', noun: 'vm', role: 'homeostat_vm_pool' },
 } as const;
 
 export type Kind = keyof typeof reconciledKinds;

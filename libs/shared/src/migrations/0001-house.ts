@@ -69,9 +69,11 @@ const tables = `
     version bigint NOT NULL,
     data jsonb NOT NULL,
     traceparent text,
-    at timestamptz NOT NULL DEFAULT now()
+    at timestamptz NOT NULL DEFAULT now(),
+    relay_at timestamptz NOT NULL DEFAULT now() + interval '5 s'
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
-  CREATE INDEX outbox_at ON outbox (at);
+  COMMENT ON COLUMN outbox.relay_at IS 'when any replica may publish it, because the writer seems to be dead';
+  CREATE INDEX outbox_relay ON outbox (relay_at);
 
   CREATE TABLE idempotency_key (
     tenant_id text NOT NULL,
@@ -151,23 +153,32 @@ const claimLooks = `
  */
 const noteLooks = `
   CREATE FUNCTION note_looks(kinds text[], keys uuid[], epochs bigint[], generations bigint[], dues timestamptz[],
-    outcomes text[], becauses text[], fixes text[], failed integer[], pass text[])
+    outcomes text[], becauses text[], fixes text[], failed integer[], pass_texts text[])
   RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   BEGIN
+    IF current_setting('role') <> 'none' AND EXISTS (
+      SELECT FROM unnest(kinds, outcomes) AS n (kind, outcome) JOIN reconcile_kind k USING (kind)
+      WHERE n.outcome IS NOT NULL AND k.role <> current_setting('role')) THEN
+      RAISE EXCEPTION 'role % may only ask for looks at kinds that it does not own', current_setting('role') USING ERRCODE = '42501';
+    END IF;
     IF 'gone' = ANY (outcomes) THEN
       DELETE FROM reconcile_status s USING unnest(kinds, keys, epochs, generations, outcomes) AS n (kind, key, epoch, generation, outcome)
       WHERE n.outcome = 'gone' AND s.kind = n.kind AND s.key = n.key AND s.lease_epoch = n.epoch AND s.generation = n.generation;
     END IF;
     RETURN QUERY
     WITH note AS MATERIALIZED (
-      SELECT * FROM unnest(kinds, keys, epochs, generations, dues, outcomes, becauses, fixes, failed, pass)
+      SELECT kind, key, epoch, generation, CASE WHEN outcome IS NULL OR due_at < now() THEN now() ELSE due_at END AS due_at,
+        outcome, because, fix, failures, pass
+      FROM unnest(kinds, keys, epochs, generations, dues, outcomes, becauses, fixes, failed, pass_texts)
         AS n (kind, key, epoch, generation, due_at, outcome, because, fix, failures, pass)
     ), written AS (
       INSERT INTO reconcile_status AS s
         (kind, key, due_at, rank_at, generation, failures, lease_epoch, outcome, because, fix, passes)
       SELECT kind, key, due_at, CASE WHEN outcome IN ('waiting', 'failed') THEN due_at + interval '30 s' ELSE due_at END,
-        generation, failures, epoch, outcome, because, fix, ARRAY[pass]
-      FROM note WHERE outcome IS DISTINCT FROM 'gone' ORDER BY kind, key
+        generation, failures, epoch, outcome, because, fix, array_remove(ARRAY[pass], NULL)
+      FROM note WHERE outcome IS DISTINCT FROM 'gone' AND (epoch = 0 OR EXISTS (
+        SELECT FROM reconcile_status known WHERE known.kind = note.kind AND known.key = note.key))
+      ORDER BY kind, key
       ON CONFLICT (kind, key) DO UPDATE SET
         due_at = CASE
           WHEN s.paused THEN NULL
@@ -210,6 +221,7 @@ const requestLook = `
 
 const grants = `
   REVOKE ALL ON FUNCTION claim_looks, note_looks, request_look FROM PUBLIC;
+  GRANT SELECT ON schema_migration TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT USAGE ON SCHEMA public TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT EXECUTE ON FUNCTION claim_looks, note_looks, request_look TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT SELECT ON reconcile_status, reconcile_kind, state_change TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
@@ -222,6 +234,6 @@ const grants = `
     USING (kind IN (SELECT k.kind FROM reconcile_kind k WHERE k.role = current_user));
   GRANT UPDATE (paused_at) ON reconcile_kind TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT SELECT, INSERT, DELETE ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT UPDATE (at) ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  GRANT UPDATE (relay_at) ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
 `;

@@ -1,0 +1,154 @@
+import type { Tx } from '@homeostat/platform';
+import type { Plan } from '@homeostat/reconcile';
+import { type DeploymentStatus, POOL_ID } from '@homeostat/shared';
+import { v7 as uuidv7 } from 'uuid';
+import { cancelBuilds } from '../build/build.writes';
+import type { DeploymentSight, DeploymentStep } from './deployment.decide';
+
+type Plans = readonly Plan<DeploymentSight, DeploymentStep>[];
+
+interface Written {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly generation: string;
+  readonly environment_id: string;
+  readonly from: DeploymentStatus;
+}
+
+/** `p`: the plans as rows; `d`: their deployments, locked in key order, that are still in one of the states `$2`. */
+const locked = `
+  WITH p AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $3::text[], $4::uuid[]) AS p (id, because, ref)),
+  d AS MATERIALIZED (
+    SELECT d.id, d.status, p.because, p.ref FROM p JOIN deployment d USING (id) WHERE d.status = ANY ($2) ORDER BY d.id FOR UPDATE OF d)`;
+const returned = `RETURNING w.id, w.tenant_id, w.generation, w.environment_id, d.status AS "from"`;
+
+/** queued → building with a build of its own: the constraint on build.deployment_id makes a second one impossible. */
+export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promise<string[]> {
+  const written = await tx.query<Written & { build_id: string; commit: string | null; deadline: Date; build_generation: string }>(
+    `${locked}, w AS (
+       UPDATE deployment w SET status = 'building', phase = 'waiting_for_build', build_id = d.ref, building_at = now(),
+         message = d.because
+       FROM d WHERE w.id = d.id AND w.build_id IS NULL ${returned}, w.project_id, w.commit, w.build_id)
+     INSERT INTO build (id, tenant_id, deployment_id, project_id, commit) SELECT build_id, tenant_id, id, project_id, commit FROM w
+     RETURNING deployment_id AS id, tenant_id, id AS build_id, commit, generation AS build_generation,
+       (SELECT generation FROM w WHERE w.build_id = build.id) AS generation,
+       (SELECT environment_id FROM w WHERE w.build_id = build.id) AS environment_id,
+       now() + make_interval(secs => $5::float8 / 1000) AS deadline`,
+    [...columns(plans, ['queued'], () => uuidv7()), queueTimeoutMs],
+  );
+  for (const row of written) {
+    const { id, tenant_id, build_id, commit, deadline, build_generation } = row;
+    moved(tx, { ...row, from: 'queued' }, 'building', 'a build was requested');
+    tx.changed({ tenant_id, kind: 'builds', key: build_id, from: null, to: 'queued', because: `requested by deployment ${id}` });
+    const data = { build_id, deployment_id: id, commit };
+    tx.emit('build.requested', { tenant_id, subject: build_id, version: build_generation, data });
+    tx.schedule('builds', build_id, deadline, 'it waits for a builder');
+  }
+  return written.map(({ id }) => id);
+}
+
+/** Takes over the image and asks for a VM. A deployment has one unreleased claim at most, by constraint. */
+export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
+  const claims = new Map(plans.map(({ key }) => [key, uuidv7()]));
+  const written = await tx.query<Written>(
+    `${locked}, w AS (
+       UPDATE deployment w SET status = CASE WHEN w.status = 'queued' THEN 'building' ELSE w.status END,
+         phase = CASE WHEN w.status = 'ready' THEN NULL ELSE 'waiting_for_vm' END, image_id = d.ref,
+         building_at = coalesce(w.building_at, now()), image_at = coalesce(w.image_at, now()), message = d.because
+       FROM d WHERE w.id = d.id ${returned}, w.image_id, w.port, w.env),
+     c AS (
+       INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id)
+       SELECT ids.claim_id, w.id, w.image_id, w.port, w.env, w.tenant_id
+       FROM w JOIN unnest($1::uuid[], $5::uuid[]) AS ids (id, claim_id) ON ids.id = w.id ORDER BY w.id)
+     SELECT * FROM w`,
+    [...columns(plans, ['queued', 'building', 'ready'], ({ step }) => (step.do === 'claim' ? step.image_id : null)), [...claims.values()]],
+  );
+  for (const row of written) {
+    if (row.from === 'queued') moved(tx, row, 'building', 'it has its image already');
+    const claim_id = claims.get(row.id)!;
+    const { tenant_id, id: deployment_id } = row;
+    tx.emit('vm.claimed', { tenant_id, subject: claim_id, version: '1', data: { claim_id, deployment_id } });
+    tx.look('pool', POOL_ID);
+  }
+  return written.map(({ id }) => id);
+}
+
+/** building → ready. Older live deployments of the environment are looked at: this one may supersede them. */
+export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
+  const written = await tx.query<Written & { vm_id: string; older: string[] }>(
+    `${locked} UPDATE deployment w SET status = 'ready', phase = NULL, vm_id = d.ref, ready_at = now(), reason = NULL, message = d.because
+     FROM d WHERE w.id = d.id AND w.phase = 'waiting_for_vm' AND w.cancel_requested_at IS NULL AND EXISTS (
+       SELECT FROM vm_claim c WHERE c.deployment_id = w.id AND c.vm_id = d.ref AND c.released_at IS NULL)
+     ${returned}, w.vm_id, ARRAY (
+       SELECT o.id FROM deployment o
+       WHERE o.environment_id = w.environment_id AND o.number < w.number AND o.status IN ('queued', 'building', 'ready')) AS older`,
+    columns(plans, ['building'], vmOf),
+  );
+  for (const row of written) {
+    const { id, tenant_id, generation, environment_id, vm_id, older } = row;
+    tx.changed({ tenant_id, kind: 'deployments', key: id, from: row.from, to: 'ready', because: `VM ${vm_id} was assigned` });
+    tx.emit('deployment.ready', { tenant_id, subject: id, version: generation, data: { deployment_id: id, environment_id, vm_id } });
+    for (const key of older) tx.look('deployments', key);
+  }
+  return written.map(({ id }) => id);
+}
+
+/** A ready deployment takes the VM that its claim has now, or learns that it has none. */
+export async function adopt(tx: Tx, plans: Plans): Promise<string[]> {
+  const written = await tx.query<Written>(
+    `${locked} UPDATE deployment w SET vm_id = d.ref, reason = CASE WHEN d.ref IS NULL THEN 'VmLost' END, message = d.because
+     FROM d WHERE w.id = d.id ${returned}`,
+    columns(plans, ['ready'], vmOf),
+  );
+  return written.map(({ id }) => id);
+}
+
+/** Ends deployments: their VM goes back and is forgotten, their build is cancelled, in the same transaction. */
+export async function retire(tx: Tx, plans: Plans): Promise<string[]> {
+  const reasons = plans.map(({ step }) => (step.do === 'fail' ? step.reason : null));
+  const written = await tx.query<Written & { because: string; reason: string | null; build_id: string | null }>(
+    `${locked}, why AS (SELECT * FROM unnest($1::uuid[], $5::text[]) AS y (id, reason))
+     UPDATE deployment w SET status = CASE WHEN why.reason IS NULL THEN 'inactive' ELSE 'failed' END, phase = NULL, vm_id = NULL,
+       inactive_at = CASE WHEN why.reason IS NULL THEN now() END, failed_at = CASE WHEN why.reason IS NOT NULL THEN now() END,
+       reason = coalesce(why.reason, 'Superseded'), message = d.because
+     FROM d JOIN why USING (id) WHERE w.id = d.id AND (w.status = 'ready') = (why.reason IS NULL)
+     ${returned}, d.because, why.reason, w.build_id`,
+    [...columns(plans, ['queued', 'building', 'ready'], () => null), reasons],
+  );
+  for (const { because, reason, ...row } of written) moved(tx, row, reason === null ? 'inactive' : 'failed', because, reason ?? 'Superseded');
+  const ids = written.map(({ id }) => id);
+  await cancelBuilds(tx, written.flatMap(({ build_id, reason }) => (build_id && reason ? [build_id] : [])), 'its deployment ended');
+  await release(tx, ids);
+  return ids;
+}
+
+/** Gives the VMs of deployments back. A release names the claim, so it can never take a VM from its next owner. */
+export async function release(tx: Tx, deployments: readonly string[]): Promise<string[]> {
+  const released = await tx.query<{ id: string; deployment_id: string; vm_id: string | null; tenant_id: string; generation: string }>(
+    `UPDATE vm_claim SET released_at = now() WHERE deployment_id = ANY ($1) AND released_at IS NULL
+     RETURNING id, deployment_id, vm_id, tenant_id, generation`,
+    [deployments],
+  );
+  for (const { id: claim_id, deployment_id, vm_id, tenant_id, generation } of released) {
+    tx.emit('vm.released', { tenant_id, subject: claim_id, version: generation, data: { claim_id, deployment_id, vm_id } });
+    if (vm_id) tx.look('vms', vm_id);
+  }
+  return released.map(({ deployment_id }) => deployment_id);
+}
+
+function moved(tx: Tx, row: Written, to: 'building' | 'inactive' | 'failed', because: string, reason = ''): void {
+  const { id, tenant_id, generation, environment_id, from } = row;
+  tx.changed({ tenant_id, kind: 'deployments', key: id, from, to, because });
+  const fact = { tenant_id, subject: id, version: generation };
+  const data = { deployment_id: id, environment_id };
+  if (to === 'building') tx.emit('deployment.building', { ...fact, data });
+  else tx.emit(`deployment.${to}`, { ...fact, data: { ...data, reason } });
+}
+
+function vmOf({ step }: Plans[number]): string | null {
+  return 'vm_id' in step ? step.vm_id : null;
+}
+
+function columns(plans: Plans, from: readonly DeploymentStatus[], ref: (plan: Plans[number]) => string | null): unknown[] {
+  return [plans.map(({ key }) => key), from, plans.map(({ because }) => because), plans.map(ref)];
+}

@@ -1,0 +1,12 @@
+/** Asks a workload over HTTP; an answer below 400 is healthy. An abort of `signal` is thrown on. */
+export async function checkHealth(url: string, signal: AbortSignal): Promise<{ healthy: boolean; answer: string }> {
+  try {
+    const { status, body } = await fetch(url, { signal, redirect: 'manual' });
+    await body?.cancel();
+    return { healthy: status < 400, answer: `${url} answered ${status}` };
+  } catch (error) {
+    signal.throwIfAborted();
+    const { cause, message } = error as Error;
+    return { healthy: false, answer: `${url} did not answer: ${cause instanceof Error ? cause.message : message}` };
+  }
+}

@@ -1,0 +1,1 @@
+export { deployService } from './deploy.module';

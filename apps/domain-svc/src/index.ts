@@ -1,0 +1,1 @@
+export { domainService } from './domain.module';

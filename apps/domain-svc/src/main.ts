@@ -1,0 +1,4 @@
+import { main } from '@homeostat/platform';
+import { domainService } from './domain.module';
+
+void main([domainService]);

@@ -1,0 +1,51 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A data folder that belongs to this process. */
+export interface Claimed {
+  readonly path: string;
+  /** Says where the API of this process is, for whoever comes later. */
+  announce(url: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+interface Owner {
+  readonly pid: number;
+  readonly url: string | null;
+}
+
+/** Takes a data folder, made if need be. Throws when another process has it: that one's address is in the message. */
+export async function claimFolder(path: string): Promise<Claimed> {
+  await mkdir(path, { recursive: true });
+  const file = join(path, 'homeostat.json');
+  const write = (url: string | null, flag: 'wx' | 'w') => writeFile(file, JSON.stringify({ pid: process.pid, url }), { flag });
+  try {
+    await write(null, 'wx');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await refuseIfOwned(path, file);
+    await write(null, 'w');
+  }
+  return { path, announce: (url) => write(url, 'w'), release: () => rm(file, { force: true }) };
+}
+
+async function refuseIfOwned(path: string, file: string): Promise<void> {
+  const owner = await readFile(file, 'utf8').then((text) => JSON.parse(text) as Owner, () => null);
+  if (!owner || owner.pid === process.pid || !(await isAlive(owner))) return;
+  const where = owner.url ? `at ${owner.url}` : 'and is starting';
+  throw new Error(`homeostat runs on ${path} already (process ${owner.pid}, ${where}); stop it first, or choose another folder with --data`);
+}
+
+/** A process of that number exists, and where it said where it answers, something answers there. */
+async function isAlive({ pid, url }: Owner): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  if (url === null) return true;
+  return fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  );
+}

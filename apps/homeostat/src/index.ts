@@ -1,0 +1,1 @@
+export { services, up } from './up';

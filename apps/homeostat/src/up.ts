@@ -1,0 +1,53 @@
+import { join, resolve } from 'node:path';
+import { type Running, migrate, serve, startPostgres } from '@homeostat/platform';
+import { deployService } from '@homeostat/deploy-svc';
+import { domainService } from '@homeostat/domain-svc';
+import { vmPoolService } from '@homeostat/vm-pool-svc';
+import { makeFirstRegion } from './first-region';
+import { type Claimed, claimFolder } from './folder';
+
+/** Every service of the house. */
+export const services = [domainService, deployService, vmPoolService];
+
+export interface UpOptions {
+  /** Where the embedded database lives; not used with a database of one's own. */
+  readonly dataDir: string;
+  /** null: the embedded one. */
+  readonly databaseUrl: string | null;
+  readonly preset?: Readonly<Record<string, string>>;
+  /** Told what is going on, in a sentence each. */
+  readonly say: (sentence: string) => void;
+}
+
+/** Starts all services in this process, on the embedded database unless one is given. Throws what hinders it. */
+export async function up({ dataDir, databaseUrl, preset = {}, say }: UpOptions): Promise<Running> {
+  const folder = databaseUrl === null ? await claimFolder(resolve(dataDir)) : null;
+  const postgres = folder && (await startPostgres({ dataDir: join(folder.path, 'postgres'), log: say }).catch(releasing(folder)));
+  const url = databaseUrl ?? postgres!.url;
+  const stopDatabase = async (): Promise<void> => {
+    await postgres?.stop();
+    await folder?.release();
+  };
+  try {
+    const applied = await migrate(url);
+    if (applied.length > 0) say(`the schema was brought up to date: ${applied.join(', ')}`);
+    await makeFirstRegion(url);
+    const running = await serve(services, { RECONCILER_DATABASE_URL: url, ...preset });
+    await folder?.announce(running.url);
+    const stop = async (): Promise<void> => {
+      await running.stop();
+      await stopDatabase();
+    };
+    return { url: running.url, stop };
+  } catch (error) {
+    await stopDatabase();
+    throw error;
+  }
+}
+
+function releasing({ release }: Claimed): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await release();
+    throw error;
+  };
+}

@@ -1,0 +1,1 @@
+export { vmPoolService } from './vm-pool.module';

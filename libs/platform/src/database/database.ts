@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { Unavailable } from '@homeostat/reconcile';
+import { entities } from '@homeostat/shared';
+import type { Pool, PoolClient } from 'pg';
+import { DataSource } from 'typeorm';
+import type { Committed } from './tx';
+import { Tx } from './tx';
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** The PostgreSQL role to take at connect; null keeps the login's own. */
+  readonly role: string | null;
+  /** Named in history rows, events and pg_stat_activity. */
+  readonly application: string;
+  readonly connections: number;
+}
+
+/** Serialization failure and deadlock: the same work, done again, may well succeed. */
+const transient = new Set(['40001', '40P01']);
+const attempts = 5;
+
+/** One service's way to PostgreSQL: a small pool under its role, prepared statements, units of work. */
+export class Database {
+  private readonly source: DataSource;
+  private opening: Promise<Pool> | null = null;
+
+  constructor(
+    private readonly options: DatabaseOptions,
+    /** Told after each commit what it brought forth. */
+    private readonly committed: (what: Committed) => void = () => {},
+  ) {
+    const role = options.role === null ? '' : `-c role=${options.role} `;
+    this.source = new DataSource({
+      type: 'postgres',
+      url: options.url,
+      entities,
+      installExtensions: false,
+      poolSize: options.connections,
+      applicationName: options.application,
+      connectTimeoutMS: 5_000,
+      extra: {
+        options: `${role}-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s`,
+        idleTimeoutMillis: 60_000,
+        keepAlive: true,
+      },
+    });
+  }
+
+  get application(): string {
+    return this.options.application;
+  }
+
+  /** Runs one statement by itself and returns its rows. Throws Unavailable when the database cannot be reached. */
+  async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const pool = await this.open();
+    return rowsOf<Row>(pool, sql, values);
+  }
+
+  /**
+   * Runs `work` in one transaction, with everything it noted on the way: history, events, looks. It runs again after a
+   * serialization failure or a deadlock, so it must have no effects elsewhere.
+   */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.once(work);
+      } catch (error) {
+        if (attempt >= attempts || !transient.has(sqlState(error))) throw error;
+      }
+    }
+  }
+
+  /** TypeORM's view of the same pool, for reads through entities. */
+  async entities(): Promise<DataSource> {
+    await this.open();
+    return this.source;
+  }
+
+  async close(): Promise<void> {
+    await this.opening?.catch(() => undefined);
+    if (this.source.isInitialized) await this.source.destroy();
+  }
+
+  private async once<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const pool = await this.open();
+    const tx = new Tx(() => connect(pool), this.application);
+    try {
+      const result = await work(tx);
+      this.committed(await tx.commit());
+      return result;
+    } catch (error) {
+      await tx.rollback(error);
+      throw error;
+    }
+  }
+
+  private open(): Promise<Pool> {
+    this.opening ??= this.source.initialize().then(
+      ({ driver }) => (driver as unknown as { master: Pool }).master,
+      (error: unknown) => {
+        this.opening = null;
+        throw asUnavailable(error);
+      },
+    );
+    return this.opening;
+  }
+}
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw asUnavailable(error);
+  }
+}
+
+/** Runs a prepared statement; its name is a digest of its text, so equal texts are planned once per connection. */
+export async function rowsOf<Row>(on: Pool | PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
+  try {
+    return (await on.query({ name: statementName(text), text, values: [...values] })).rows as Row[];
+  } catch (error) {
+    throw asUnavailable(error);
+  }
+}
+
+const names = new Map<string, string>();
+
+function statementName(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = createHash('sha1').update(text).digest('base64url');
+    names.set(text, name);
+  }
+  return name;
+}
+
+/** Connection faults (SQLSTATE classes 08 and 57P, too many clients, the socket's own) are nobody's error but the database's. */
+function asUnavailable(error: unknown): unknown {
+  const away = /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) || /connection (terminated|timeout)|not queryable/i.test(String(error));
+  return away ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, { cause: error }) : error;
+}
+
+/** The SQLSTATE of a PostgreSQL error, the code of a system error, or the empty string. */
+export function sqlState(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}

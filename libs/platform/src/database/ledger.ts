@@ -1,0 +1,89 @@
+import type { LookResult } from '@homeostat/reconcile';
+import type { HouseEvent, Kind } from '@homeostat/shared';
+import type { StateChange } from './tx';
+
+/** One line for the notebook, as the SQL function note_looks takes it: a result (epoch > 0) or a wish (epoch 0). */
+export interface LookNote {
+  readonly kind: Kind;
+  readonly key: string;
+  readonly epoch: string;
+  readonly generation: string;
+  readonly due_at: Date | null;
+  /** null: a look is wanted at once, by the database's clock. */
+  readonly outcome: string | null;
+  readonly because: string | null;
+  readonly fix: string | null;
+  readonly failures: number;
+  readonly pass: string | null;
+}
+
+/** One note per resource, as the notebook wants it: a look that comes to an end takes the wish for another one with it. */
+export function merged(results: readonly LookNote[], wishes: ReadonlyMap<string, LookNote>): LookNote[] {
+  const rest = new Map(wishes);
+  const ends = results.map((result) => {
+    const wish = rest.get(nameOf(result));
+    rest.delete(nameOf(result));
+    return wish?.outcome === null ? { ...result, due_at: AT_ONCE } : result;
+  });
+  return [...ends, ...rest.values()];
+}
+
+/** A resource among all kinds. */
+export function nameOf({ kind, key }: Pick<LookNote, 'kind' | 'key'>): string {
+  return `${kind} ${key}`;
+}
+
+/** Long due: the notebook ranks it by its own clock. */
+const AT_ONCE = new Date(0);
+const wish = { epoch: '0', generation: '1', fix: null, failures: 0, pass: null };
+
+export function requested(kind: Kind, key: string): LookNote {
+  return { ...wish, kind, key, due_at: null, outcome: null, because: null };
+}
+
+export function scheduled(kind: Kind, key: string, at: Date, because: string): LookNote {
+  return { ...wish, kind, key, due_at: at, outcome: 'waiting', because };
+}
+
+export function settled(kind: Kind, key: string, because: string): LookNote {
+  return { ...wish, kind, key, due_at: null, outcome: 'settled', because };
+}
+
+export function noted(kind: Kind, { lease, dueAt, ...result }: LookResult): LookNote {
+  const { outcome, step, because, fix, failures, tookMs } = result;
+  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step, because });
+  return { kind, key: lease.key, epoch: lease.epoch, generation: lease.generation, due_at: dueAt, outcome, because, fix, failures, pass };
+}
+
+const sql = `
+  WITH changes AS (
+    INSERT INTO state_change (tenant_id, kind, key, from_state, to_state, because, by)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+  ), events AS (
+    INSERT INTO outbox (id, type, source, tenant_id, subject, version, data, at)
+    SELECT id, type, $8::text, tenant_id, subject, version, data, at
+    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::jsonb[], $15::timestamptz[])
+      AS e (id, type, tenant_id, subject, version, data, at)
+  )
+  SELECT note_looks($16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS key`;
+
+/** The one statement that writes history, events and looks; it returns the keys whose lease was lost. */
+export function ledgerEntry(
+  source: string,
+  changes: readonly StateChange[],
+  events: readonly HouseEvent[],
+  notes: readonly LookNote[],
+): { sql: string; values: unknown[] } {
+  const values = [
+    ...columns(changes, ['tenant_id', 'kind', 'key', 'from', 'to', 'because']),
+    changes.map(({ by }) => by ?? source),
+    `/homeostat/${source}`,
+    ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time']),
+    ...columns(notes, ['kind', 'key', 'epoch', 'generation', 'due_at', 'outcome', 'because', 'fix', 'failures', 'pass']),
+  ];
+  return { sql, values };
+}
+
+function columns<Row>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
+  return names.map((name) => rows.map((row) => row[name]));
+}

@@ -1,0 +1,97 @@
+import type { Due, Lease, LookResult, Notebook, Slice } from '@homeostat/reconcile';
+import { type Kind, reconciledKinds } from '@homeostat/shared';
+import type { Database } from './database';
+import type { Tx } from './tx';
+
+interface LeaseRow {
+  readonly key: string;
+  readonly epoch: string;
+  readonly generation: string;
+  readonly failures: number;
+  readonly due_at: Date;
+  readonly now: Date;
+}
+
+/** The notebook in table reconcile_status, as one service's role sees it (design.md, "The engine"). */
+export class PostgresNotebook implements Notebook<Tx> {
+  constructor(
+    private readonly database: Database,
+    /** Names this process in the leases that it takes. */
+    private readonly holder: string,
+  ) {}
+
+  async claim(kind: string, limit: number, leaseMs: number): Promise<Lease[]> {
+    const rows = await this.database.query<LeaseRow>(
+      `SELECT * FROM claim_looks($1, $2, $3, make_interval(secs => $4::float8 / 1000))`,
+      [kind, limit, this.holder, leaseMs],
+    );
+    return rows.map(({ due_at: dueAt, ...lease }) => ({ ...lease, dueAt }));
+  }
+
+  async renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
+    const rows = await this.database.query<{ key: string }>(
+      `UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
+       FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
+       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch RETURNING s.key`,
+      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), leaseMs],
+    );
+    return new Set(rows.map(({ key }) => key));
+  }
+
+  async release(kind: string, leases: readonly Lease[]): Promise<void> {
+    await this.database.query(
+      `UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
+       FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
+       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch`,
+      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch)],
+    );
+  }
+
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.database.transaction(work);
+  }
+
+  record(tx: Tx, kind: string, results: readonly LookResult[]): void {
+    tx.record(kind as Kind, results);
+  }
+
+  async request(kind: string, keys: readonly string[]): Promise<void> {
+    await this.database.query('SELECT request_look($1, $2)', [kind, keys]);
+  }
+
+  due(kinds: readonly string[]): Promise<Due[]> {
+    return dueOf(this.database, kinds);
+  }
+
+  async unattended(kind: string, after: string | null, limit: number): Promise<Slice> {
+    const { table } = reconciledKinds[kind as Kind];
+    const [row] = await this.database.query<{ keys: string[]; last: string | null; rows: number }>(
+      `WITH slice AS MATERIALIZED (
+         SELECT id FROM ${table} WHERE id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY id LIMIT $3)
+       SELECT coalesce(array_agg(slice.id ORDER BY slice.id) FILTER (WHERE s.due_at IS NULL AND s.paused IS NOT TRUE), '{}') AS keys,
+         (array_agg(slice.id ORDER BY slice.id DESC))[1] AS last, count(*)::integer AS rows
+       FROM slice LEFT JOIN reconcile_status s ON s.kind = $1 AND s.key = slice.id`,
+      [kind, after, limit],
+    );
+    const { keys, last, rows } = row!;
+    return { keys, last: rows === limit ? last : null };
+  }
+}
+
+/**
+ * The first due look per kind. It reads at most 1 000 rows per kind, in the order in which looks are claimed, and a
+ * lease that runs out counts as due then.
+ */
+export async function dueOf(database: Database, kinds: readonly string[]): Promise<Due[]> {
+  const rows = await database.query<{ kind: string; in_ms: number }>(
+    `SELECT k.kind, extract(epoch FROM first.at - clock_timestamp())::float8 * 1000 AS in_ms
+     FROM reconcile_kind k CROSS JOIN LATERAL (
+       SELECT min(greatest(soon.due_at, soon.lease_until)) AS at FROM (
+         SELECT due_at, lease_until FROM reconcile_status s
+         WHERE s.kind = k.kind AND s.due_at IS NOT NULL AND s.rank_at <= clock_timestamp() + interval '40 s'
+         ORDER BY s.rank_at LIMIT 1000) AS soon) AS first
+     WHERE k.kind = ANY ($1) AND k.paused_at IS NULL AND first.at IS NOT NULL`,
+    [kinds],
+  );
+  return rows.map(({ kind, in_ms: inMs }) => ({ kind, inMs }));
+}

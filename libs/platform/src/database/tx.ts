@@ -1,0 +1,134 @@
+import { type LookResult, StaleLeases, Unavailable } from '@homeostat/reconcile';
+import type { EventData, EventType, HouseEvent, Kind } from '@homeostat/shared';
+import type { PoolClient } from 'pg';
+import { v7 as uuidv7 } from 'uuid';
+import { rowsOf } from './database';
+import { type LookNote, ledgerEntry, merged, nameOf, noted, requested, scheduled, settled } from './ledger';
+
+/** A change of a resource's state, as its history tells it. */
+export interface StateChange {
+  readonly tenant_id: string;
+  readonly kind: Kind;
+  readonly key: string;
+  readonly from: string | null;
+  readonly to: string;
+  readonly because: string;
+  /** Who did it, where it was not the service itself. */
+  readonly by?: string;
+}
+
+/** A fact for others; `version` is the generation of the subject's row after the change. */
+export interface Fact<T extends EventType> {
+  readonly tenant_id: string;
+  readonly subject: string;
+  readonly version: string;
+  readonly data: EventData<T>;
+}
+
+/** What a commit brought forth, for those who make haste: changes to tell of, events to publish, kinds to look at. */
+export interface Committed {
+  readonly changes: readonly StateChange[];
+  readonly events: readonly HouseEvent[];
+  readonly kinds: ReadonlySet<Kind>;
+}
+
+/**
+ * One unit of work. Changes, their history, their events and the next looks are one transaction (design.md,
+ * invariant 5): all that is noted here is written by one statement just before the commit.
+ */
+export class Tx {
+  private client: PoolClient | null = null;
+  private readonly changes: StateChange[] = [];
+  private readonly events: HouseEvent[] = [];
+  private readonly looks = new Map<string, LookNote>();
+  private readonly results: LookNote[] = [];
+
+  constructor(
+    private readonly connect: () => Promise<PoolClient>,
+    private readonly source: string,
+  ) {}
+
+  async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    if (!this.client) {
+      this.client = await this.connect();
+      await rowsOf(this.client, 'BEGIN', []);
+    }
+    return rowsOf<Row>(this.client, sql, values);
+  }
+
+  /** Notes a change of state for the history. */
+  changed(change: StateChange): void {
+    this.changes.push(change);
+  }
+
+  /** Notes an event; it is published after the commit. */
+  emit<T extends EventType>(type: T, { tenant_id, subject, version, data }: Fact<T>): void {
+    this.events.push({
+      specversion: '1.0',
+      id: uuidv7(),
+      source: `/homeostat/${this.source}`,
+      type,
+      subject,
+      time: new Date().toISOString(),
+      datacontenttype: 'application/json',
+      tenantid: tenant_id,
+      version,
+      data,
+    });
+  }
+
+  /** Asks for a look at a resource, at once. */
+  look(kind: Kind, key: string): void {
+    this.note(requested(kind, key));
+  }
+
+  /** Asks for a look at a resource at a time, unless one is due before; `because` says what it waits for. */
+  schedule(kind: Kind, key: string, at: Date, because: string): void {
+    this.note(scheduled(kind, key, at, because));
+  }
+
+  /** Nothing is left to be done for a resource. */
+  settle(kind: Kind, key: string, because: string): void {
+    this.note(settled(kind, key, because));
+  }
+
+  /** Writes down what looks came to, fenced by their leases. */
+  record(kind: Kind, results: readonly LookResult[]): void {
+    for (const result of results) this.results.push(noted(kind, result));
+  }
+
+  /** Throws StaleLeases when another process has taken over; then nothing is written. */
+  async commit(): Promise<Committed> {
+    const notes = merged(this.results, this.looks);
+    if (this.changes.length + this.events.length + notes.length > 0) {
+      const { sql, values } = ledgerEntry(this.source, this.changes, this.events, notes);
+      const stale = await this.query<{ key: string }>(sql, values);
+      if (stale.length > 0) throw new StaleLeases(stale.map(({ key }) => key));
+    }
+    if (this.client) {
+      await rowsOf(this.client, 'COMMIT', []);
+      this.client.release();
+      this.client = null;
+    }
+    const kinds = new Set([...this.looks.values()].map(({ kind }) => kind));
+    return { changes: this.changes, events: this.events, kinds };
+  }
+
+  /** After a lost connection there is nothing to roll back, and the client is of no use any more. */
+  async rollback(why: unknown): Promise<void> {
+    const { client } = this;
+    if (!client) return;
+    this.client = null;
+    if (why instanceof Unavailable) return client.release(true);
+    await rowsOf(client, 'ROLLBACK', []).then(
+      () => client.release(),
+      () => client.release(true),
+    );
+  }
+
+  /** The latest word on a resource counts, except that a wish to look at once is never taken back. */
+  private note(note: LookNote): void {
+    const name = nameOf(note);
+    if (this.looks.get(name)?.outcome !== null) this.looks.set(name, note);
+  }
+}

@@ -1,0 +1,30 @@
+import type { HouseEvent } from '@homeostat/shared';
+import { BaseRpcContext, Server } from '@nestjs/microservices';
+import type { Transport } from './transport';
+
+/** Carries events to the handlers of the same process: the all-in-one's transport, and a service's without a broker. */
+export class InProcessTransport extends Server implements Transport {
+  listen(callback: () => void): void {
+    callback();
+  }
+
+  close(): void {}
+
+  on(): never {
+    throw new Error('the in-process transport has no connection to watch');
+  }
+
+  unwrap(): never {
+    throw new Error('the in-process transport wraps nothing');
+  }
+
+  async publish(events: readonly HouseEvent[]): Promise<readonly string[]> {
+    const wanted = events.filter(({ type }) => this.getHandlerByPattern(type));
+    await Promise.all(wanted.map((event) => this.deliver(event)));
+    return events.map(({ id }) => id);
+  }
+
+  private deliver(event: HouseEvent): Promise<unknown> {
+    return this.handleEvent(event.type, { pattern: event.type, data: event }, new BaseRpcContext([event]));
+  }
+}

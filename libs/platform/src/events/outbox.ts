@@ -1,0 +1,78 @@
+import type { HouseEvent } from '@homeostat/shared';
+import type { Database } from '../database/database';
+import type { Log } from '../logs';
+import type { Transport } from './transport';
+
+/** Events per round trip to the transport and the database. */
+const BATCH = 200;
+
+interface OutboxRow extends Pick<HouseEvent, 'id' | 'type' | 'source' | 'subject' | 'version' | 'data'> {
+  readonly tenant_id: string;
+  readonly at: Date;
+}
+
+/**
+ * Sends committed events off and forgets what arrived (design.md, "Events"). What is lost on the way, or left by a
+ * process that died, is still in the table, and `relay` sends it again: at least once, in no promised order.
+ */
+export class Outbox {
+  private readonly queue: HouseEvent[] = [];
+  private draining: Promise<void> = Promise.resolve();
+  private busy = false;
+
+  constructor(
+    private readonly database: Database,
+    private readonly transport: Transport,
+    private readonly log: Log,
+  ) {}
+
+  /** Takes over events that were just committed. */
+  send(events: readonly HouseEvent[]): void {
+    this.queue.push(...events);
+    if (this.busy || this.queue.length === 0) return;
+    this.busy = true;
+    this.draining = this.drain().finally(() => {
+      this.busy = false;
+      this.send([]);
+    });
+  }
+
+  /** Resolves when everything taken over so far was sent, or given up until the next relay. */
+  async settled(): Promise<void> {
+    while (this.busy) await this.draining;
+  }
+
+  /** Sends again what has been in the table for too long; each row by one replica at a time. */
+  async relay(): Promise<void> {
+    const rows = await this.database.query<OutboxRow>(
+      `UPDATE outbox SET relay_at = now() + interval '5 s' WHERE id IN (
+         SELECT id FROM outbox WHERE relay_at <= now() ORDER BY relay_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+       RETURNING id, type, source, tenant_id, subject, version, data, at`,
+      [BATCH],
+    );
+    this.send(rows.map(eventOf));
+  }
+
+  private async drain(): Promise<void> {
+    while (this.queue.length > 0) {
+      const batch = this.queue.splice(0, BATCH);
+      try {
+        await this.forget(await this.transport.publish(batch));
+      } catch (error) {
+        this.log.warn({ err: error, events: batch.length }, 'publishing failed; the events stay in the outbox');
+      }
+    }
+  }
+
+  /** Not worth an fsync: were the deletion lost, an event would come twice. */
+  private async forget(ids: readonly string[]): Promise<void> {
+    await this.database.query(
+      `DELETE FROM outbox USING (SELECT set_config('synchronous_commit', 'off', true)) AS hasty WHERE id = ANY ($1::uuid[])`,
+      [ids],
+    );
+  }
+}
+
+function eventOf({ tenant_id: tenantid, at, ...row }: OutboxRow): HouseEvent {
+  return { specversion: '1.0', datacontenttype: 'application/json', time: at.toISOString(), tenantid, ...row };
+}

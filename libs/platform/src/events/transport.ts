@@ -1,0 +1,8 @@
+import type { HouseEvent } from '@homeostat/shared';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+
+/** The way of events between services: Nest's server half brings them to handlers, the other half sends them off. */
+export interface Transport extends CustomTransportStrategy {
+  /** Returns the ids of the events that arrived safely; the others are sent again later. */
+  publish(events: readonly HouseEvent[]): Promise<readonly string[]>;
+}

@@ -1,0 +1,91 @@
+import { SchedulerRegistry } from '@nestjs/schedule';
+import type { Database } from '../database/database';
+import { dueOf } from '../database/notebook';
+import { schemaFault } from '../database/schema';
+import type { Outbox } from '../events/outbox';
+import type { Log } from '../logs';
+import type { Service } from '../service';
+import type { Looks } from './looks';
+
+/** An audit reads one slice of 1 000 resources: a million rows take some eight hours, and no one notices. */
+const AUDIT_MS = 30_000;
+/** Twice the age at which an event counts as left behind. */
+const RELAY_MS = 10_000;
+const SCHEMA_RETRY_MS = 500;
+/** Of the second that a shutdown may take, what running passes get. */
+const GRACE_MS = 600;
+
+/** The few timers of a process: one question for everything that is due, whatever the number of services and resources. */
+export class Heart {
+  private turn = 0;
+  private stopped = false;
+
+  constructor(
+    private readonly looks: readonly Looks[],
+    /** Looked at before anything else. */
+    private readonly first: NonNullable<Service['lookAtStart']>,
+    private readonly database: Database,
+    private readonly outbox: Outbox,
+    private readonly schedule: SchedulerRegistry,
+    private readonly intervalMs: number,
+    private readonly log: Log,
+  ) {}
+
+  /** Beats as soon as the database is there with a schema that this process knows. */
+  async start(): Promise<void> {
+    await this.schemaIsKnown();
+    if (this.stopped) return;
+    this.every('pulse', this.intervalMs, () => this.pulse());
+    this.every('audit', AUDIT_MS, () => this.audit());
+    this.every('relay', RELAY_MS, () => this.outbox.relay());
+    await this.lookAtFirst().catch((error: unknown) => this.warn('first look', error));
+    await this.pulse().catch((error: unknown) => this.warn('pulse', error));
+  }
+
+  /** Hands every lease back, within a second. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    for (const name of this.schedule.getIntervals()) this.schedule.deleteInterval(name);
+    await Promise.all(this.looks.map(({ loop }) => loop.stop(GRACE_MS)));
+    await this.outbox.settled();
+  }
+
+  private async lookAtFirst(): Promise<void> {
+    for (const { kind, key } of this.first) await this.database.query('SELECT request_look($1, ARRAY[$2::uuid])', [kind, key]);
+  }
+
+  private async pulse(): Promise<void> {
+    const due = await dueOf(this.database, this.looks.flatMap(({ loop }) => loop.kinds));
+    for (const { loop } of this.looks) loop.wake(due);
+  }
+
+  private async audit(): Promise<void> {
+    await this.looks[this.turn % this.looks.length]?.loop.audit();
+    this.turn += 1;
+  }
+
+  private async schemaIsKnown(): Promise<void> {
+    for (let said = ''; !this.stopped; ) {
+      const fault = await schemaFault(this.database).catch((error: Error) => error.message);
+      if (fault === null) return;
+      if (fault !== said) this.log.warn(`waiting to start: ${fault}`);
+      said = fault;
+      await new Promise((resolve) => setTimeout(resolve, SCHEMA_RETRY_MS));
+    }
+  }
+
+  private every(name: string, ms: number, beat: () => Promise<void>): void {
+    let busy = false;
+    const once = async (): Promise<void> => {
+      if (busy) return;
+      busy = true;
+      await beat().catch((error: unknown) => this.warn(name, error));
+      busy = false;
+    };
+    this.schedule.addInterval(name, setInterval(() => void once(), ms));
+  }
+
+  private warn(name: string, error: unknown): void {
+    this.log.warn({ err: error }, `${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

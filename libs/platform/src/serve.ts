@@ -1,0 +1,70 @@
+import { hostname } from 'node:os';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Outbox } from './events/outbox';
+import { InProcessTransport } from './events/in-process.transport';
+import { Changes } from './http/changes';
+import { checkExposure, httpSettings } from './http/http.settings';
+import { setUpHttp } from './http/set-up';
+import { type House, type Wing, rootOf, wingOf } from './house.module';
+import { makeLog, nestLogger } from './logs';
+import { Heart } from './reconcile/heart';
+import type { Service } from './service';
+import { type HouseSettings, SettingsError, houseSettings, readSettings } from './settings';
+
+/** A process that is up. */
+export interface Running {
+  /** Where its API is. */
+  readonly url: string;
+  /** Hands back every lease, answers what is under way, and closes the connections; within a second. */
+  stop(): Promise<void>;
+}
+
+type Settings = HouseSettings & ReturnType<typeof readSettings<typeof httpSettings>>;
+
+/**
+ * Starts services in this process. `preset` are settings for variables that the environment does not set. Throws
+ * SettingsError, or what hinders it from listening; a database that is away is waited for.
+ */
+export async function serve(services: readonly Service[], preset: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const settings = settingsOf(services, preset);
+  const house = houseOf(settings);
+  const wings = services.map((service) => wingOf(service, house));
+  const transport = new InProcessTransport();
+  house.outbox = new Outbox(wings[0]!.database, transport, house.log);
+  const app = await NestFactory.create<NestExpressApplication>(rootOf(wings), { logger: nestLogger(house.log), bodyParser: false });
+  app.connectMicroservice({ strategy: transport });
+  const heart = heartOf(wings, house, app.get(SchedulerRegistry));
+  setUpHttp(app, { settings, changes: house.changes, log: house.log, wings });
+  await app.startAllMicroservices();
+  await app.listen(settings.RECONCILER_HTTP_PORT, settings.RECONCILER_HTTP_HOST);
+  void heart.start();
+  const stop = async (): Promise<void> => {
+    await Promise.all([heart.stop(), app.close()]);
+    await Promise.all(wings.map(({ database }) => database.close()));
+  };
+  return { url: await app.getUrl(), stop };
+}
+
+function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {
+  const shape = Object.assign({}, houseSettings, httpSettings, ...services.map((service) => service.settings)) as typeof houseSettings &
+    typeof httpSettings;
+  const port = String(services.length === 1 ? services[0]!.port : 7080);
+  const settings = readSettings(shape, { RECONCILER_HTTP_PORT: port, ...preset });
+  const exposed = checkExposure(settings);
+  if (exposed.length > 0) throw new SettingsError(exposed);
+  return settings;
+}
+
+function houseOf(settings: Settings): House {
+  const holder = `${hostname()}/${process.pid}`;
+  return { settings, log: makeLog(settings.RECONCILER_LOG_LEVEL), changes: new Changes(), holder, outbox: null };
+}
+
+function heartOf(wings: readonly Wing[], house: House, schedule: SchedulerRegistry): Heart {
+  const { settings, outbox, log } = house;
+  const looks = wings.map((wing) => wing.looks());
+  const first = wings.flatMap(({ service }) => service.lookAtStart ?? []);
+  return new Heart(looks, first, wings[0]!.database, outbox!, schedule, settings.RECONCILER_INTERVAL, log);
+}

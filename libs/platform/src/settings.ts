@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+/** Every fault of the environment at once; the process must not start. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+
+  constructor(readonly faults: readonly string[]) {
+    super(`${faults.length} setting(s) cannot be used:\n${faults.map((fault) => `  ${fault}`).join('\n')}`);
+  }
+}
+
+const unitMs = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Milliseconds of a Go-style duration (`300ms`, `5s`, `1h30m`), or null where it is none. */
+export function durationMs(text: string): number | null {
+  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return null;
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g);
+  return [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * unitMs[unit as keyof typeof unitMs], 0);
+}
+
+/** A positive Go-style duration of at least 1 ms, parsed into milliseconds. */
+export const duration = (text: string) =>
+  z
+    .string()
+    .default(text)
+    .transform((value, context) => {
+      const ms = durationMs(value);
+      if (ms !== null && ms >= 1 && Number.isFinite(ms)) return ms;
+      context.addIssue(`"${value}" is no positive duration: write it like 300ms, 5s or 1h30m`);
+      return z.NEVER;
+    });
+
+/** A whole number within bounds. */
+export const whole = (fallback: number, least: number, most: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .transform((value, context) => {
+      const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+      if (number >= least && number <= most) return number;
+      context.addIssue(`"${value}" is no whole number from ${least} to ${most}`);
+      return z.NEVER;
+    });
+
+/** One word of a list. */
+export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) =>
+  z.string().default(fallback).transform((value, context) => {
+    if (words.includes(value)) return value as Words[number];
+    context.addIssue(`"${value}" is none of ${words.join(', ')}`);
+    return z.NEVER;
+  });
+
+/** What every service is told. */
+export const houseSettings = {
+  RECONCILER_DATABASE_URL: z
+    .string({ error: 'is missing: set it to a PostgreSQL URL, or start everything with `npm start`, which brings its own' })
+    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL: write it like postgres://user@host:5432/homeostat'),
+  /** Connections per service to PostgreSQL. */
+  RECONCILER_DATABASE_CONNECTIONS: whole(6, 2, 200),
+  RECONCILER_INTERVAL: duration('5s'),
+  RECONCILER_LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
+};
+
+export type HouseSettings = z.infer<z.ZodObject<typeof houseSettings>>;
+
+/**
+ * Reads settings from the environment, the only place that does; `preset` stands in for variables that are not set.
+ * An empty variable counts as not set. Throws SettingsError with every fault.
+ */
+export function readSettings<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  preset: Readonly<Record<string, string>> = {},
+): z.infer<z.ZodObject<Shape>> {
+  const given = Object.entries(process.env).filter(([, value]) => value !== undefined && value !== '');
+  const result = z.object(shape).safeParse({ ...preset, ...Object.fromEntries(given) });
+  if (result.success) return result.data;
+  throw new SettingsError(result.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`));
+}

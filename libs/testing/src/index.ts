@@ -1,0 +1,2 @@
+export * from './dns-server';
+export * from './database';
