@@ -21,7 +21,7 @@ const project = (displayName, more) => ({
   transform: { '\\.(ts|js|mjs)$': swc },
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`, '\\.json$'],
   moduleNameMapper: {
-    '^@homeostat/(domain-svc|deploy-svc|vm-pool-svc|homeostat)$': `${workspace}/apps/$1/src/index.ts`,
+    '^@homeostat/(.+-svc|homeostat)$': `${workspace}/apps/$1/src/index.ts`,
     '^@homeostat/(shared|reconcile|platform|testing)$': `${workspace}/libs/$1/src/index.ts`,
   },
   modulePathIgnorePatterns: ['/dist/'],

@@ -1,1 +1,2 @@
+export { finish as finishBuilds } from './build/build.writes';
 export { deployService } from './deploy.module';

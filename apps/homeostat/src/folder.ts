@@ -30,10 +30,17 @@ export async function claimFolder(path: string): Promise<Claimed> {
 }
 
 async function refuseIfOwned(path: string, file: string): Promise<void> {
-  const owner = await readFile(file, 'utf8').then((text) => JSON.parse(text) as Owner, () => null);
+  const owner = await ownerOf(file);
   if (!owner || owner.pid === process.pid || !(await isAlive(owner))) return;
   const where = owner.url ? `at ${owner.url}` : 'and is starting';
   throw new Error(`homeostat runs on ${path} already (process ${owner.pid}, ${where}); stop it first, or choose another folder with --data`);
+}
+
+/** A file that was half-written, by a process that died, counts as none. */
+function ownerOf(file: string): Promise<Owner | null> {
+  return readFile(file, 'utf8')
+    .then((text) => JSON.parse(text) as Owner)
+    .catch(() => null);
 }
 
 /** A process of that number exists, and where it said where it answers, something answers there. */

@@ -3,8 +3,8 @@ import { type Running, migrate, serve, startPostgres } from '@homeostat/platform
 import { deployService } from '@homeostat/deploy-svc';
 import { domainService } from '@homeostat/domain-svc';
 import { vmPoolService } from '@homeostat/vm-pool-svc';
-import { makeFirstRegion } from './first-region';
 import { type Claimed, claimFolder } from './folder';
+import { forgetEverything, makeFirstRegions } from './prepare';
 
 /** Every service of the house. */
 export const services = [domainService, deployService, vmPoolService];
@@ -14,13 +14,17 @@ export interface UpOptions {
   readonly dataDir: string;
   /** null: the embedded one. */
   readonly databaseUrl: string | null;
+  /** Forgets whatever the database holds first. */
+  readonly fresh?: boolean;
+  /** Made where there is none. */
+  readonly regions?: readonly string[];
   readonly preset?: Readonly<Record<string, string>>;
   /** Told what is going on, in a sentence each. */
   readonly say: (sentence: string) => void;
 }
 
 /** Starts all services in this process, on the embedded database unless one is given. Throws what hinders it. */
-export async function up({ dataDir, databaseUrl, preset = {}, say }: UpOptions): Promise<Running> {
+export async function up({ dataDir, databaseUrl, fresh = false, regions = ['local'], preset = {}, say }: UpOptions): Promise<Running> {
   const folder = databaseUrl === null ? await claimFolder(resolve(dataDir)) : null;
   const postgres = folder && (await startPostgres({ dataDir: join(folder.path, 'postgres'), log: say }).catch(releasing(folder)));
   const url = databaseUrl ?? postgres!.url;
@@ -29,9 +33,10 @@ export async function up({ dataDir, databaseUrl, preset = {}, say }: UpOptions):
     await folder?.release();
   };
   try {
+    if (fresh) await forgetEverything(url);
     const applied = await migrate(url);
     if (applied.length > 0) say(`the schema was brought up to date: ${applied.join(', ')}`);
-    await makeFirstRegion(url);
+    await makeFirstRegions(url, regions);
     const running = await serve(services, { RECONCILER_DATABASE_URL: url, ...preset });
     await folder?.announce(running.url);
     const stop = async (): Promise<void> => {

@@ -78,7 +78,10 @@ describe('the audit', () => {
   });
 
   it('leaves alone what is settled, paused, or already due', async () => {
-    const stage = new Stage({ decide: (key: string) => (key === 'a' ? settle('all is well') : change()) }, { auditSlice: 9 });
+    const stage = new Stage(
+      { decide: (key: string) => (key === 'a' ? settle('all is well') : change()) },
+      { auditSlice: 9 },
+    );
     overlook(stage, 'a');
     stage.due('b', 'c');
     stage.rows.pause('things', 'b');

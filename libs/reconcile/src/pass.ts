@@ -63,7 +63,8 @@ export class Pass<Tx> {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
       written.push(...(await this.commitFailure(failed)));
     });
-    for (const { lease, ...look } of written) this.witness.looked({ kind: this.reconciler.kind, key: lease.key, ...look });
+    for (const { lease, ...look } of written)
+      this.witness.looked({ kind: this.reconciler.kind, key: lease.key, ...look });
     return written;
   }
 

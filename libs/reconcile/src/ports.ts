@@ -9,7 +9,14 @@ export interface Timers {
 
 /** What the engine tells about its work; for metrics and logs. */
 export interface Witness {
-  looked(look: { kind: string; key: string; outcome: Outcome; step: string | null; because: string; tookMs: number }): void;
+  looked(look: {
+    kind: string;
+    key: string;
+    outcome: Outcome;
+    step: string | null;
+    because: string;
+    tookMs: number;
+  }): void;
   /** `waitedMs`: from due to claimed. */
   claimed(kind: string, count: number, waitedMs: number): void;
   failed(what: { kind: string; key: string | null; doing: string; error: unknown }): void;

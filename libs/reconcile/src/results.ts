@@ -39,7 +39,13 @@ export class Results {
     const { failures } = held.lease;
     const delayMs = failures === 0 ? 0 : this.backoff.delayMs(failures, this.nowMs());
     const because = `${step.do}: the row had changed meanwhile`;
-    return this.result(held, { outcome: 'conflict', step: step.do, because, failures: failures + 1, ...this.in(held, delayMs) });
+    return this.result(held, {
+      outcome: 'conflict',
+      step: step.do,
+      because,
+      failures: failures + 1,
+      ...this.in(held, delayMs),
+    });
   }
 
   failed(held: Held, step: Verb | null, error: unknown): LookResult {
@@ -49,7 +55,13 @@ export class Results {
     }
     const failures = held.lease.failures + 1;
     const delayMs = this.backoff.delayMs(failures, this.nowMs());
-    return this.result(held, { outcome: 'failed', step: step?.do ?? null, because, failures, ...this.in(held, delayMs) });
+    return this.result(held, {
+      outcome: 'failed',
+      step: step?.do ?? null,
+      because,
+      failures,
+      ...this.in(held, delayMs),
+    });
   }
 
   private in(held: Held, delayMs: number): { dueAt: Date } {

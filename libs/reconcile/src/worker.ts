@@ -1,5 +1,6 @@
 import { Alarm } from './alarm';
 import type { Backoff } from './backoff';
+import { withinDeadline } from './deadline';
 import { type Held, Leases } from './leases';
 import type { LookResult, Notebook } from './notebook';
 import { type Conclusion, type Errand, Pass } from './pass';
@@ -133,30 +134,19 @@ export class Worker<Tx> {
 
   private async reach(errand: Errand): Promise<void> {
     this.reaching += 1;
-    const asked = this.withinDeadline(errand);
+    const { plan, held } = errand;
+    const ask = (signal: AbortSignal): Promise<unknown> => this.reconciler.reach!(plan, signal);
+    const asked = withinDeadline(ask, held.abort, {
+      ms: this.limits.timeoutMs,
+      of: `${plan.step.do} of ${plan.key}`,
+      timers: this.ports.timers,
+    });
     await asked.catch(() => undefined);
     this.reaching -= 1;
-    if (this.leases.holds(errand.held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
+    if (this.leases.holds(held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
     await this.concludeReturned();
     this.pump();
     this.sayIdle();
-  }
-
-  /** The outside world may ignore the signal; the worker does not. */
-  private async withinDeadline({ held, plan }: Errand): Promise<unknown> {
-    const { timeoutMs } = this.limits;
-    const { signal } = held.abort;
-    signal.throwIfAborted();
-    const late = new Error(`${plan.step.do} of ${plan.key}: no answer within ${timeoutMs} ms`);
-    const cancel = this.ports.timers.after(timeoutMs, () => held.abort.abort(late));
-    try {
-      return await new Promise((answer, refuse) => {
-        signal.addEventListener('abort', () => refuse(signal.reason as Error), { once: true });
-        this.reconciler.reach!(plan, signal).then(answer, refuse);
-      });
-    } finally {
-      cancel();
-    }
   }
 
   /** Whatever has come back by now is committed together; meanwhile more may come, and what is held may be wished for. */

@@ -48,12 +48,12 @@ export class BuildController {
     @Inject(SETTINGS) private readonly settings: DeploySettings,
   ) {}
 
-  @Route('GET /v1/builds', { summary: 'List builds', scope: 'build', query, answer: page(buildShape) })
+  @Route('GET /v1/builds', { summary: 'List builds', scope: ['read', 'build'], query, answer: page(buildShape) })
   list({ caller, query: asked }: Asked<{ query: typeof query }>) {
     return listOf<Build>(this.database, { ...builds, caller, query: asked, filters });
   }
 
-  @Route('GET /v1/builds/{id}', { ...report('Read a build, or wait for a status'), query: wait })
+  @Route('GET /v1/builds/{id}', { ...report('Read a build, or wait for a status'), scope: ['read', 'build'], query: wait })
   read({ caller, params, query: asked, signal }: Asked<Params & { query: typeof wait }>) {
     const read = () => readOne<Build>(this.database, builds, params.id, caller);
     const isFinal = ({ status }: Build) => !openStates.includes(status);

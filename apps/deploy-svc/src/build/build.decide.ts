@@ -28,7 +28,7 @@ export function decideBuild({ build, settings }: BuildSight, now: Date): Decisio
       return timeOut(build.status, 'QueueTimeout', `no builder started it within ${settings.queueTimeoutMs / 1000} s`);
     }
     case 'building': {
-      const deadline = new Date(build.started_at!.getTime() + settings.timeoutMs);
+      const deadline = new Date((build.started_at?.getTime() ?? 0) + settings.timeoutMs);
       if (now < deadline) return wait('a builder works on it, and must be done before its deadline', deadline);
       return timeOut(build.status, 'Timeout', `it was not done within ${settings.timeoutMs / 1000} s of its start`);
     }

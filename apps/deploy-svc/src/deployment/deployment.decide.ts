@@ -55,6 +55,9 @@ export type DeploymentStep =
 
 export type DeploymentReach = { readonly do: 'check_health'; readonly host: string; readonly port: number };
 
+/** A ready deployment that lost its VM is not given up; whoever asks reads how the queue stands. */
+const RECHECK_MS = 60_000;
+
 type Next = Decision<DeploymentStep, DeploymentReach>;
 
 /** The next step of a deployment (spec 1, "Deployments"). */
@@ -109,7 +112,7 @@ function awaitImage(sight: DeploymentSight, now: Date): Next {
     case 'queued':
     case 'initializing':
     case 'building': {
-      const deadline = later(deployment.building_at!, settings.buildDeadlineMs);
+      const deadline = later(deployment.building_at, settings.buildDeadlineMs);
       if (deadline <= now) return fail('BuildTimeout', `its build is still ${build.status} after ${settings.buildDeadlineMs / 1000} s`);
       return wait(`its build is ${build.status}`, deadline);
     }
@@ -119,17 +122,20 @@ function awaitImage(sight: DeploymentSight, now: Date): Next {
 function awaitVm(sight: DeploymentSight, now: Date): Next {
   const { deployment, claim: claimed, settings } = sight;
   const { vm } = claimed ?? { vm: null };
-  const deadline = later(deployment.image_at!, settings.vmDeadlineMs);
-  if (!claimed) return claim(sight, deployment.image_id!, 'it has no claim on a VM', now);
+  const deadline = later(deployment.image_at, settings.vmDeadlineMs);
+  if (!deployment.image_id) return awaitImage(sight, now);
+  if (!claimed) return claim(sight, deployment.image_id, 'it has no claim on a VM', now);
   if (vm && isServing(sight, vm)) return act({ do: 'ready', vm_id: vm.id }, `VM ${vm.id} was assigned`, 'settled');
   if (deadline <= now) return fail('NoVm', `no VM was to be had within ${settings.vmDeadlineMs / 1000} s`);
-  if (!vm) return wait(queueSentence(sight), deadline, 'raise RECONCILER_VM_POOL_SIZE, or see GET /v1/pool for what hinders the pool');
+  if (!vm) return wait(queueSentence(sight), deadline, moreVms);
   if (vm.status !== 'running') return wait(`VM ${vm.id} was assigned and is ${vm.status}`, deadline);
   if (!sight.health) return reach({ do: 'check_health', host: vm.private_ip, port: deployment.port }, 'its workload runs');
-  const sinceMs = now.getTime() - deployment.image_at!.getTime();
+  const sinceMs = now.getTime() - later(deployment.image_at, 0).getTime();
   const recheck = later(now, Math.min(10_000, Math.max(500, sinceMs / 4)));
   return wait(`it is not healthy yet: ${sight.health.answer}`, recheck < deadline ? recheck : deadline);
 }
+
+const moreVms = 'raise RECONCILER_VM_POOL_SIZE, or see GET /v1/pool for what hinders the pool';
 
 function isServing({ settings, health }: DeploymentSight, vm: { readonly status: VmStatus }): boolean {
   switch (settings.gate) {
@@ -158,8 +164,9 @@ function serve(sight: DeploymentSight, now: Date): Next {
   if (!claimed) return act({ do: 'claim', image_id: deployment.image_id! }, 'it has no claim on a VM', graceEnds ?? 'settled');
   if (vmId !== deployment.vm_id) {
     const because = vmId ? `it runs on VM ${vmId} now` : 'its VM was lost; another one is claimed';
-    return act({ do: 'adopt', vm_id: vmId }, because, graceEnds ?? 'settled');
+    return act({ do: 'adopt', vm_id: vmId }, because);
   }
+  if (!vmId) return wait(queueSentence(sight), graceEnds ?? later(now, RECHECK_MS), moreVms);
   if (graceEnds) return wait('a newer deployment is ready; this one stays for the grace period', graceEnds);
   return settle(deployment.pinned ? 'it is ready, and pinned' : 'it is ready');
 }
@@ -168,6 +175,7 @@ function inactivate(because: string): Next {
   return act({ do: 'inactivate' }, because, 'settled');
 }
 
-function later(time: Date, ms: number): Date {
-  return new Date(time.getTime() + ms);
+/** A time that nobody wrote down was long ago: what counts from it is over. */
+function later(time: Date | null, ms: number): Date {
+  return new Date((time?.getTime() ?? 0) + ms);
 }

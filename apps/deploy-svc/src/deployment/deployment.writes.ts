@@ -22,26 +22,28 @@ const locked = `
     SELECT d.id, d.status, p.because, p.ref FROM p JOIN deployment d USING (id) WHERE d.status = ANY ($2) ORDER BY d.id FOR UPDATE OF d)`;
 const returned = `RETURNING w.id, w.tenant_id, w.generation, w.environment_id, d.status AS "from"`;
 
-/** queued → building with a build of its own: the constraint on build.deployment_id makes a second one impossible. */
+/** queued → building, with a build of its own or the one it has already: a second one is impossible, by constraint. */
 export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promise<string[]> {
-  const written = await tx.query<Written & { build_id: string; commit: string | null; deadline: Date; build_generation: string }>(
+  const written = await tx.query<Written & { build_id: string; commit: string | null; deadline: Date; is_new: boolean }>(
     `${locked}, w AS (
-       UPDATE deployment w SET status = 'building', phase = 'waiting_for_build', build_id = d.ref, building_at = now(),
-         message = d.because
-       FROM d WHERE w.id = d.id AND w.build_id IS NULL ${returned}, w.project_id, w.commit, w.build_id)
-     INSERT INTO build (id, tenant_id, deployment_id, project_id, commit) SELECT build_id, tenant_id, id, project_id, commit FROM w
-     RETURNING deployment_id AS id, tenant_id, id AS build_id, commit, generation AS build_generation,
-       (SELECT generation FROM w WHERE w.build_id = build.id) AS generation,
-       (SELECT environment_id FROM w WHERE w.build_id = build.id) AS environment_id,
-       now() + make_interval(secs => $5::float8 / 1000) AS deadline`,
+       UPDATE deployment w SET status = 'building', phase = 'waiting_for_build', building_at = now(), message = d.because,
+         build_id = coalesce((SELECT b.id FROM build b WHERE b.deployment_id = w.id), d.ref)
+       FROM d WHERE w.id = d.id ${returned}, w.project_id, w.commit, w.build_id, w.build_id = d.ref AS is_new),
+     made AS (
+       INSERT INTO build (id, tenant_id, deployment_id, project_id, commit)
+       SELECT build_id, tenant_id, id, project_id, commit FROM w WHERE is_new)
+     SELECT w.*, now() + make_interval(secs => $5::float8 / 1000) AS deadline FROM w`,
     [...columns(plans, ['queued'], () => uuidv7()), queueTimeoutMs],
   );
   for (const row of written) {
-    const { id, tenant_id, build_id, commit, deadline, build_generation } = row;
-    moved(tx, { ...row, from: 'queued' }, 'building', 'a build was requested');
+    const { id, tenant_id, build_id, commit, deadline, is_new } = row;
+    moved(tx, row, 'building', is_new ? 'a build was requested' : 'it has a build already');
+    if (!is_new) {
+      tx.look('deployments', id);
+      continue;
+    }
     tx.changed({ tenant_id, kind: 'builds', key: build_id, from: null, to: 'queued', because: `requested by deployment ${id}` });
-    const data = { build_id, deployment_id: id, commit };
-    tx.emit('build.requested', { tenant_id, subject: build_id, version: build_generation, data });
+    tx.emit('build.requested', { tenant_id, subject: build_id, version: '1', data: { build_id, deployment_id: id, commit } });
     tx.schedule('builds', build_id, deadline, 'it waits for a builder');
   }
   return written.map(({ id }) => id);
@@ -112,6 +114,7 @@ export async function retire(tx: Tx, plans: Plans): Promise<string[]> {
        inactive_at = CASE WHEN why.reason IS NULL THEN now() END, failed_at = CASE WHEN why.reason IS NOT NULL THEN now() END,
        reason = coalesce(why.reason, 'Superseded'), message = d.because
      FROM d JOIN why USING (id) WHERE w.id = d.id AND (w.status = 'ready') = (why.reason IS NULL)
+       AND NOT (w.pinned AND coalesce(why.reason, 'Superseded') = 'Superseded')
      ${returned}, d.because, why.reason, w.build_id`,
     [...columns(plans, ['queued', 'building', 'ready'], () => null), reasons],
   );

@@ -40,8 +40,9 @@ export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
   if (pool.claims.length > 0 && pool.free.length > 0) return bind(pool);
   if (missing > 0) return topUp(pool, missing, now);
   if (pool.condition !== null) return act({ do: 'report', condition: null, message: null }, 'nothing hinders the pool any more');
-  if (missing < 0 && pool.free.length > 0 && pool.waitingClaims === 0) {
-    return act({ do: 'discard', vms: pool.free.slice(missing) }, `the pool is ${-missing} VM(s) larger than ${pool.size}`);
+  const surplus = pool.pooling - pool.size;
+  if (surplus > 0 && pool.free.length > 0) {
+    return act({ do: 'discard', vms: pool.free.slice(-surplus) }, `the pool is ${surplus} VM(s) larger than ${pool.size}`);
   }
   if (pool.off.length > 0) return act({ do: 'discard', vms: pool.off }, 'the pool is full without the stopped VMs');
   return settle(stateOf(pool));

@@ -32,8 +32,8 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
     return new Set(done ? [POOL_ID] : []);
   }
 
-  describe({ size, ...observed }: PoolSight): Description {
-    return { desired: { pooling: size }, observed };
+  describe({ size, pooling, initializing, waitingClaims: waiting_claims, condition }: PoolSight): Description {
+    return { desired: { pooling: size }, observed: { pooling, initializing, waiting_claims, condition } };
   }
 
   /** False where nothing of the step could be done, because the world had moved on. */

@@ -54,8 +54,9 @@ export function decideVm(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
 function booting(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   const { vm, machine } = sight;
   if (machine === 'up') return act({ do: 'pool' }, 'the provider says that the machine is up', 'settled');
-  if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'up'));
   if (machine === null) return reach({ do: 'boot', region: vm.region, address: vm.private_ip }, 'a machine is to be made');
+  // Only on a provider's answer: one that fails would eat an address per timeout otherwise.
+  if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'up'));
   return wait(`the machine is ${machine}, and not up yet`, nextPoll(sight, now));
 }
 

@@ -51,8 +51,14 @@ export function settled(kind: Kind, key: string, because: string): LookNote {
 
 export function noted(kind: Kind, { lease, dueAt, ...result }: LookResult): LookNote {
   const { outcome, step, because, fix, failures, tookMs } = result;
-  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step, because });
-  return { kind, key: lease.key, epoch: lease.epoch, generation: lease.generation, due_at: dueAt, outcome, because, fix, failures, pass };
+  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step, because: storable(because) });
+  const { key, epoch, generation } = lease;
+  return { kind, key, epoch, generation, due_at: dueAt, outcome, because: storable(because), fix, failures, pass };
+}
+
+/** PostgreSQL's texts hold every character but NUL, and an error's message may hold anything. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '');
 }
 
 const sql = `

@@ -32,8 +32,8 @@ export class PostgresNotebook implements Notebook<Tx> {
     const rows = await this.database.query<{ key: string }>(
       `UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
        FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
-       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch RETURNING s.key`,
-      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), leaseMs],
+       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch AND s.lease_holder = $5 RETURNING s.key`,
+      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), leaseMs, this.holder],
     );
     return new Set(rows.map(({ key }) => key));
   }
@@ -42,8 +42,8 @@ export class PostgresNotebook implements Notebook<Tx> {
     await this.database.query(
       `UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
        FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
-       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch`,
-      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch)],
+       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch AND s.lease_holder = $4`,
+      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), this.holder],
     );
   }
 
@@ -68,7 +68,8 @@ export class PostgresNotebook implements Notebook<Tx> {
     const [row] = await this.database.query<{ keys: string[]; last: string | null; rows: number }>(
       `WITH slice AS MATERIALIZED (
          SELECT id FROM ${table} WHERE id > coalesce($2::uuid, '00000000-0000-0000-0000-000000000000') ORDER BY id LIMIT $3)
-       SELECT coalesce(array_agg(slice.id ORDER BY slice.id) FILTER (WHERE s.due_at IS NULL AND s.paused IS NOT TRUE), '{}') AS keys,
+       SELECT coalesce(array_agg(slice.id ORDER BY slice.id) FILTER (
+           WHERE s.due_at IS NULL AND s.paused IS NOT TRUE AND s.outcome IS DISTINCT FROM 'stalled'), '{}') AS keys,
          (array_agg(slice.id ORDER BY slice.id DESC))[1] AS last, count(*)::integer AS rows
        FROM slice LEFT JOIN reconcile_status s ON s.kind = $1 AND s.key = slice.id`,
       [kind, after, limit],

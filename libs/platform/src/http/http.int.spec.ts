@@ -10,7 +10,6 @@ import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 import { Database } from '../database/database';
 import type { HouseReconciler } from '../reconcile/house.reconciler';
-import { Looks } from '../reconcile/looks';
 import { checkIfMatch } from './answer';
 import type { Asked } from './asked';
 import { Changes } from './changes';
@@ -144,6 +143,7 @@ const reconciler: HouseReconciler<DomainRow, never> = {
 let test: TestDatabase;
 let domain: Database | null = null;
 const lines: string[] = [];
+const nudged: string[] = [];
 const log = pino({}, { write: (line: string) => void lines.push(line) });
 const secret = 'not a secret at all, for it is in a test';
 const own: HttpSettings = {
@@ -160,7 +160,7 @@ interface Served {
 
 async function serving(settings: HttpSettings): Promise<Served> {
   const changes = new Changes(2);
-  const looks = new Looks([reconciler], domain!, 'spec', log);
+  const looks = { reconcilers: [reconciler], database: domain!, nudge: (kind: string) => void nudged.push(kind) };
   @Module({
     controllers: [DomainsController],
     providers: [
@@ -555,7 +555,9 @@ describe('every reconciled kind', () => {
       `UPDATE reconcile_status SET failures = 4, due_at = now() + interval '1 h', rank_at = now() + interval '1 h' WHERE key = $1`,
       [id],
     );
+    nudged.length = 0;
     expect((await call(`POST /v1/domains/${id}/retry`)).status).toBe(200);
+    expect(nudged).toEqual(['domains']);
     const [row] = await test.sql('SELECT failures, due_at <= now() AS due FROM reconcile_status WHERE key = $1', [id]);
     expect(row).toEqual({ failures: 0, due: true });
   });
@@ -599,6 +601,11 @@ describe('what is told about the service', () => {
       additionalProperties: false,
     });
     expect(Object.keys(post.responses)).toEqual(['201', 'default']);
+    expect(json.paths['/v1/domains'].get.parameters[0]).toMatchObject({
+      name: 'limit',
+      in: 'query',
+      schema: { type: 'integer', maximum: 500 },
+    });
     expect(JSON.stringify(json)).not.toContain('#/$defs');
   });
 

@@ -24,7 +24,7 @@ export async function explain(desk: KindDesk, subject: Subject): Promise<object>
   const seen: unknown = observed.get(subject.id);
   const described = seen === undefined ? { desired: null, observed: null } : desk.reconciler.describe(seen);
   const paused = pauseOf(desk, subject, noted);
-  const because = noted.because ?? 'not looked at yet';
+  const { because, fix } = wordOn(desk, seen, noted);
   return {
     id: subject.id,
     kind: desk.kind,
@@ -36,7 +36,7 @@ export async function explain(desk: KindDesk, subject: Subject): Promise<object>
     paused: paused !== null,
     because: paused?.because ?? because,
     waiting_for: paused ? 'somebody to resume it' : isAtRest(noted) ? null : because,
-    fix: paused?.fix ?? noted.fix,
+    fix: paused ? paused.fix : fix,
     since: noted.since,
     looked_at: noted.looked_at,
     next_look_at: noted.due_at,
@@ -72,6 +72,18 @@ function told(decision: Decision<object, object>, now: Date): object {
     case 'stall':
       return decision;
   }
+}
+
+/**
+ * The last look's word; for a resource that waits and does not fail, that of a look now: who is ahead in a queue, say,
+ * changes without anybody looking.
+ */
+function wordOn({ reconciler }: KindDesk, seen: unknown, noted: Noted): { because: string; fix: string | null } {
+  const last = { because: noted.because ?? 'not looked at yet', fix: noted.fix };
+  if (seen === undefined || noted.because === null || (noted.failures ?? 0) > 0) return last;
+  const decision: Decision<object, object> = reconciler.decide(seen, noted.now);
+  if (decision.verdict !== 'wait' && decision.verdict !== 'stall') return last;
+  return { because: decision.because, fix: decision.fix };
 }
 
 async function notedOf({ database, kind }: KindDesk, id: string): Promise<Noted> {

@@ -21,8 +21,8 @@ export class ProblemFilter implements ExceptionFilter {
     const { problem, retryAfterSeconds } =
       problemOf(this.sharpened(error, request, response)) ?? this.fault(error, request);
     if (retryAfterSeconds !== null) response.setHeader('Retry-After', String(retryAfterSeconds));
-    // The rest of a body that was refused is not read: whoever sends it would never see the answer otherwise.
-    if (!request.complete) response.setHeader('Connection', 'close');
+    // The rest of a body that is too large is not read, so nothing can follow it on this connection.
+    if (problem.status === 413) response.setHeader('Connection', 'close');
     response.status(problem.status).setHeader('Content-Type', 'application/problem+json; charset=utf-8');
     response.end(JSON.stringify(problem));
   }

@@ -45,12 +45,15 @@ export const timeout = (mostMs: number) =>
 
 /** A whole number of a query string, from `least` to `most`. */
 export const wholeNumber = (least: number, most: number) =>
-  z.string().transform((text, context) => {
-    const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
-    if (number >= least && number <= most) return number;
-    context.addIssue(`is no whole number from ${least} to ${most}`);
-    return z.NEVER;
-  });
+  z
+    .string()
+    .transform((text, context) => {
+      const number = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+      if (number >= least && number <= most) return number;
+      context.addIssue(`is no whole number from ${least} to ${most}`);
+      return z.NEVER;
+    })
+    .meta({ type: 'integer', minimum: least, maximum: most });
 
 /** `?wait=ready&timeout=30s` for a resource of these states. */
 export const waitQuery = <const States extends readonly [string, ...string[]]>(states: States) =>

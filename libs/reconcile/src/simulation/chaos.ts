@@ -26,8 +26,10 @@ export async function chaos(story: Story, ms: number): Promise<boolean> {
 /** When users create, change and remove. */
 function plan(story: Story, ms: number): void {
   const { clock, dice } = story;
-  const sometime = (from: number, run: () => Promise<void>): void => void clock.after(dice.between(from, ms), () => void run());
-  for (const key of [...deployments, 'poison']) clock.after(dice.between(0, ms / 3), () => void story.create('deployments', key));
+  const sometime = (from: number, run: () => Promise<void>): void =>
+    void clock.after(dice.between(from, ms), () => void run());
+  for (const key of [...deployments, 'poison'])
+    clock.after(dice.between(0, ms / 3), () => void story.create('deployments', key));
   for (const key of ['stuck 1', 'stuck 2']) sometime(0, () => story.create('stalled', key));
   for (let wish = 0; wish < 20; wish++) sometime(ms / 3, () => story.wish(dice.pick(deployments)));
   for (const key of deployments.slice(0, 2)) sometime(ms / 3, () => story.remove(key));

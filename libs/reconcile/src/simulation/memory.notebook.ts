@@ -64,7 +64,9 @@ export class MemoryNotebook implements Notebook<Unit> {
   due(kinds: readonly string[]): Promise<Due[]> {
     const { rows } = this.database;
     return this.wire.call(() => {
-      const firsts = kinds.filter((kind) => !rows.pausedKinds.has(kind)).map((kind) => ({ kind, inMs: this.firstIn(kind) }));
+      const firsts = kinds
+        .filter((kind) => !rows.pausedKinds.has(kind))
+        .map((kind) => ({ kind, inMs: this.firstIn(kind) }));
       return firsts.filter(({ inMs }) => inMs < Infinity);
     });
   }
@@ -96,7 +98,9 @@ export class MemoryNotebook implements Notebook<Unit> {
 
   private mine(kind: string, leases: readonly Lease[]): Row[] {
     const found = leases.map(({ key, epoch }) => ({ epoch, row: this.database.rows.find(kind, key) }));
-    return found.flatMap(({ epoch, row }) => (row && row.holder === this.holder && row.epoch === Number(epoch) ? [row] : []));
+    return found.flatMap(({ epoch, row }) =>
+      row && row.holder === this.holder && row.epoch === Number(epoch) ? [row] : [],
+    );
   }
 
   private firstIn(kind: string): number {
@@ -116,5 +120,13 @@ export class MemoryNotebook implements Notebook<Unit> {
 
 function noteOf(kind: string, { lease, outcome, failures, dueAt }: LookResult): Note {
   const { key, epoch, generation } = lease;
-  return { kind, key, epoch: Number(epoch), generation: Number(generation), dueAt: dueAt?.getTime() ?? null, outcome, failures };
+  return {
+    kind,
+    key,
+    epoch: Number(epoch),
+    generation: Number(generation),
+    dueAt: dueAt?.getTime() ?? null,
+    outcome,
+    failures,
+  };
 }

@@ -62,12 +62,19 @@ function advance({ key, step, observed }: Plan<Deployment, Step>, unit: Unit): b
     unit.wake('builds', key);
   }
   if (step.do === 'finish') unit.set('deployments', key, { ...thing, state: 'ready' }, `${key} is ready`);
-  if (step.do === 'refresh') unit.set('deployments', key, { ...thing, done: thing.done + 1 }, `${key} is refreshed: ${thing.done + 1}`);
+  if (step.do === 'refresh')
+    unit.set('deployments', key, { ...thing, done: thing.done + 1 }, `${key} is refreshed: ${thing.done + 1}`);
   return true;
 }
 
 /** Asks the outside for an image, which takes its time, and notes that it is there. */
-function builds({ wire, tables, outside, life, reaching }: Ground): Reconciler<Build, { do: 'keep' }, { do: 'order' }, Unit> {
+function builds({
+  wire,
+  tables,
+  outside,
+  life,
+  reaching,
+}: Ground): Reconciler<Build, { do: 'keep' }, { do: 'order' }, Unit> {
   return {
     kind: 'builds',
     reaches: { atOnce: reachesAtOnce, timeoutMs: 10_000 },

@@ -64,7 +64,8 @@ export class Rows {
     for (const note of notes) {
       const row = this.find(note.kind, note.key);
       if (note.outcome === 'gone') {
-        if (row?.epoch === note.epoch && row.generation === note.generation) this.rows.delete(`${note.kind} ${note.key}`);
+        if (row?.epoch === note.epoch && row.generation === note.generation)
+          this.rows.delete(`${note.kind} ${note.key}`);
       } else if (!row) {
         this.rows.set(`${note.kind} ${note.key}`, { ...fresh, ...note, rankAt: rankOf(note) });
       } else if (note.epoch > 0) {
@@ -76,7 +77,15 @@ export class Rows {
   }
 
   requestLook(kind: string, keys: readonly string[], now: number): void {
-    const wishes = [...new Set(keys)].map((key) => ({ kind, key, dueAt: now, epoch: 0, generation: 1, failures: 0, outcome: null }));
+    const wishes = [...new Set(keys)].map((key) => ({
+      kind,
+      key,
+      dueAt: now,
+      epoch: 0,
+      generation: 1,
+      failures: 0,
+      outcome: null,
+    }));
     this.noteLooks(wishes);
   }
 

@@ -40,7 +40,11 @@ export class SimulatedProcess {
     this.life = new Life(clock);
     const wire = new Wire(this.life, clock, dice, troubles);
     const reaching = (_: string, key: string, by: number): void => house.reaching(name, this.life, key, by);
-    const witness: Witness = { looked: (look) => house.looked(look), failed: (what) => house.failed(what), claimed: () => undefined };
+    const witness: Witness = {
+      looked: (look) => house.looked(look),
+      failed: (what) => house.failed(what),
+      claimed: () => undefined,
+    };
     this.loop = new Loop(reconcilers({ tables: database.tables, outside, wire, life: this.life, reaching }), {
       notebook: new MemoryNotebook(database, name, wire),
       timers: this.life,

@@ -30,7 +30,9 @@ export class Stage {
   /** Another process's view of the same notebook. */
   notebookOf(holder: string): MemoryNotebook {
     const { rows, tables, clock } = this;
-    return new MemoryNotebook({ rows, tables, nowMs: () => clock.nowMs() }, holder, { call: async (carryOut) => carryOut() });
+    return new MemoryNotebook({ rows, tables, nowMs: () => clock.nowMs() }, holder, {
+      call: async (carryOut) => carryOut(),
+    });
   }
 
   /** Makes keys due, and has the loop look at all that is due. */
@@ -51,7 +53,11 @@ export class Stage {
     return row && { outcome: row.outcome, failures: row.failures, inMs, leased: row.until !== null };
   }
 
-  private loopOf(notebook: MemoryNotebook, script: Partial<AnyReconciler<Unit>>, changed: Partial<EngineOptions>): Loop<Unit> {
+  private loopOf(
+    notebook: MemoryNotebook,
+    script: Partial<AnyReconciler<Unit>>,
+    changed: Partial<EngineOptions>,
+  ): Loop<Unit> {
     const things: AnyReconciler<Unit> = {
       kind: 'things',
       observe: async (keys) => new Map(keys.flatMap((key) => (this.tables.get('things', key) ? [[key, key]] : []))),
@@ -64,7 +70,13 @@ export class Stage {
       failed: (fault) => void this.faults.push(fault),
       claimed: () => undefined,
     };
-    return new Loop([things], { notebook, timers: this.clock, witness, random: () => 0.5, options: { ...options, ...changed } });
+    return new Loop([things], {
+      notebook,
+      timers: this.clock,
+      witness,
+      random: () => 0.5,
+      options: { ...options, ...changed },
+    });
   }
 }
 

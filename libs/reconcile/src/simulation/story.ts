@@ -4,12 +4,18 @@ import { MemoryNotebook } from './memory.notebook';
 import { Outside } from './outside';
 import { Rows } from './rows';
 import { type House, SimulatedProcess } from './simulated.process';
-import { Tables, type Thing, Unit } from './unit';
+import { Tables, type Thing, type Unit } from './unit';
 import { Watch } from './watch';
 import type { Troubles } from './wire';
 
 const calm: Troubles = {
-  outage: false, refused: 0, lostAnswer: 0, outsideFails: 0, outsideHangs: 0, nudgeLost: 0, nudgeDoubled: 0,
+  outage: false,
+  refused: 0,
+  lostAnswer: 0,
+  outsideFails: 0,
+  outsideHangs: 0,
+  nudgeLost: 0,
+  nudgeDoubled: 0,
 };
 
 /** Three processes, one database, and users who want something of them; the troubles are turned on and off from without. */
@@ -39,7 +45,11 @@ export class Story {
       committed: (holder: string, unit: Unit) => this.committed(holder, unit),
     };
     this.house = {
-      clock, dice, troubles: this.troubles, database, outside: this.outside,
+      clock,
+      dice,
+      troubles: this.troubles,
+      database,
+      outside: this.outside,
       auditEveryMs: seed % 4 === 0 ? 7_000 : null,
       looked: (look) => this.looked(look),
       failed: () => undefined,
@@ -87,7 +97,12 @@ export class Story {
     return alone ? [] : [`the poisoned key does not back off: ${outcome}, ${failures} failures`];
   }
 
-  private write(kind: string, key: string, change: (thing?: Thing) => Thing | null | undefined, effect: string): Promise<void> {
+  private write(
+    kind: string,
+    key: string,
+    change: (thing?: Thing) => Thing | null | undefined,
+    effect: string,
+  ): Promise<void> {
     return this.users.transaction(async (unit) => {
       const changed = change(unit.get(kind, key));
       if (changed === undefined) return;

@@ -31,7 +31,8 @@ export class Watch {
 
   looked({ kind, key, outcome }: { kind: string; key: string; outcome: string }): void {
     const poisoned = key.startsWith('poison');
-    if (kind === 'deployments' && outcome === 'failed' && !poisoned) this.broken.push(`${key} was blamed for another's failure`);
+    if (kind === 'deployments' && outcome === 'failed' && !poisoned)
+      this.broken.push(`${key} was blamed for another's failure`);
     if (kind === 'stalled' && outcome !== 'stalled') this.broken.push(`${key} should be stalled and is ${outcome}`);
   }
 

@@ -1,0 +1,45 @@
+import { readSettings } from '@homeostat/platform';
+import { domainSettings } from './domain.config';
+
+const hour = 3_600_000;
+
+test('has the defaults of the specification', () => {
+  expect(readSettings(domainSettings)).toEqual({
+    RECONCILER_DNS_SERVERS: null,
+    RECONCILER_DNS_TIMEOUT: 5_000,
+    RECONCILER_DOMAIN_LABEL: 'zeitwork',
+    RECONCILER_DOMAIN_WINDOW: 48 * hour,
+    RECONCILER_DOMAIN_CHECK_INTERVAL: 5_000,
+    RECONCILER_DOMAIN_MAX_CHECK_INTERVAL: 600_000,
+    RECONCILER_DOMAIN_RECHECK: 24 * hour,
+    RECONCILER_DOMAIN_LAPSE_GRACE: 72 * hour,
+  });
+});
+
+test.each([
+  ['192.0.2.53', ['192.0.2.53']],
+  ['192.0.2.53:5353, 2001:db8::53', ['192.0.2.53:5353', '2001:db8::53']],
+  ['[2001:db8::53]:5353', ['[2001:db8::53]:5353']],
+])('the servers %s can be asked', (text, servers) => {
+  expect(readSettings(domainSettings, { RECONCILER_DNS_SERVERS: text })).toMatchObject({
+    RECONCILER_DNS_SERVERS: servers,
+  });
+});
+
+test.each([
+  ['RECONCILER_DNS_SERVERS', 'ns.example.com'],
+  ['RECONCILER_DNS_SERVERS', '192.0.2.53,'],
+  ['RECONCILER_DNS_SERVERS', '192.0.2.53:0'],
+  ['RECONCILER_DNS_SERVERS', '192.0.2.53:65536'],
+  ['RECONCILER_DNS_SERVERS', '[192.0.2.53]:53'],
+  ['RECONCILER_DNS_SERVERS', '[2001:db8::53'],
+  ['RECONCILER_DNS_TIMEOUT', '0s'],
+  ['RECONCILER_DOMAIN_LABEL', 'Zeitwork'],
+  ['RECONCILER_DOMAIN_LABEL', 'zeitwork-'],
+  ['RECONCILER_DOMAIN_LABEL', 'a.b'],
+  ['RECONCILER_DOMAIN_LABEL', 'a'.repeat(41)],
+  ['RECONCILER_DOMAIN_WINDOW', '-48h'],
+  ['RECONCILER_DOMAIN_RECHECK', 'daily'],
+])('%s does not take "%s"', (variable, text) => {
+  expect(() => readSettings(domainSettings, { [variable]: text })).toThrow(variable);
+});

@@ -1,0 +1,35 @@
+/** One line of the report: what is measured, in what unit, and what it is held against. */
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  /** At most this much is wanted. */
+  readonly bar?: number;
+  /** What the original, a Go service, needed for the same on two cores. */
+  readonly original?: number;
+}
+
+/** What a run is told. */
+export interface Settings {
+  /** Deployments, or settled resources. */
+  readonly count: number;
+  /** Settings of the services beside those that the benchmark makes. */
+  readonly set: Readonly<Record<string, string>>;
+  readonly profileDir?: string;
+  /** Told how far it is, many times a second if need be. */
+  readonly progress: (line: string) => void;
+  /** Told what is worth keeping on the screen. */
+  readonly say: (line: string) => void;
+}
+
+/** Figures by name, from one run. */
+export type Measured = Readonly<Record<string, number>>;
+
+export interface Benchmark {
+  readonly name: string;
+  readonly about: string;
+  /** What `--count` is when it is not given. */
+  readonly count: number;
+  readonly settings: Readonly<Record<string, string>>;
+  figures(count: number): readonly Figure[];
+  run(settings: Settings): Promise<Measured>;
+}

@@ -1,0 +1,23 @@
+import { serve } from '@homeostat/platform';
+import { services } from '@homeostat/homeostat';
+import { Hands } from './hands.events';
+import { type Usage, obey } from './orders';
+
+/** The process that is measured: all services in one, and a builder that is never late. */
+const peopled = services.map((service) =>
+  service.name === 'deploy-svc' ? { ...service, controllers: [...service.controllers, Hands] } : service,
+);
+
+const MB = 2 ** 20;
+
+function usage(): Usage {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return { cpuMs: (userCPUTime + systemCPUTime) / 1_000, rssMb: process.memoryUsage.rss() / MB, peakRssMb: maxRSS / 1_024 };
+}
+
+obey('serve', async (settings: Record<string, string>) => {
+  const running = await serve(peopled, settings);
+  process.once('disconnect', () => void running.stop().then(() => process.exit()));
+  return running.url;
+});
+obey('usage', usage);
