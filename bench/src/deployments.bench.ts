@@ -75,7 +75,6 @@ async function environments({ query }: Database, projectId: string, count: numbe
      SELECT gen_random_uuid(), 'default', $1, n FROM generate_series(1, $2) AS n RETURNING id`,
     [projectId, count],
   );
-  await query('VACUUM ANALYZE');
   await query('CHECKPOINT');
   return rows.map(({ id }) => id);
 }

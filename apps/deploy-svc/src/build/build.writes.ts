@@ -48,7 +48,6 @@ export async function start(tx: Tx, id: string, builder: string, timeoutMs: numb
     const { tenant_id, generation, deployment_id, deadline } = row;
     changed(tx, row, 'building', `started by ${builder}`);
     tx.emit('build.started', { tenant_id, subject: id, version: generation, data: { build_id: id, deployment_id, builder } });
-    tx.look('deployments', deployment_id);
     tx.schedule('builds', id, deadline, 'a builder works on it');
   }
   return started;

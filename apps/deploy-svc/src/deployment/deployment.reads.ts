@@ -32,7 +32,7 @@ export async function factsOf(database: Database, keys: readonly string[]): Prom
        SELECT count(*)::integer AS count, (array_agg(n.ready_at ORDER BY n.number DESC))[1] AS newest_ready_at
        FROM (
          SELECT number, ready_at FROM deployment
-         WHERE environment_id = d.environment_id AND status = 'ready' AND number > d.number ORDER BY number DESC LIMIT 2) AS n
+         WHERE environment_id = d.environment_id AND live AND status = 'ready' AND number > d.number ORDER BY number DESC LIMIT 2) AS n
      ) AS newer
      WHERE d.id = ANY ($1)`,
     [keys],

@@ -40,6 +40,7 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
     moved(tx, row, 'building', is_new ? 'a build was requested' : 'it has a build already');
     if (!is_new) {
       tx.look('deployments', id);
+      tx.look('builds', build_id);
       continue;
     }
     tx.changed({ tenant_id, kind: 'builds', key: build_id, from: null, to: 'queued', because: `requested by deployment ${id}` });
@@ -52,6 +53,7 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
 /** Takes over the image and asks for a VM. A deployment has one unreleased claim at most, by constraint. */
 export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
   const claims = new Map(plans.map(({ key }) => [key, uuidv7()]));
+  const wanted = plans[0]!.observed.settings.gate === 'assigned' ? 'assigned' : 'running';
   const written = await tx.query<Written>(
     `${locked}, w AS (
        UPDATE deployment w SET status = CASE WHEN w.status = 'queued' THEN 'building' ELSE w.status END,
@@ -59,11 +61,11 @@ export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
          building_at = coalesce(w.building_at, now()), image_at = coalesce(w.image_at, now()), message = d.because
        FROM d WHERE w.id = d.id ${returned}, w.image_id, w.port, w.env),
      c AS (
-       INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id)
-       SELECT ids.claim_id, w.id, w.image_id, w.port, w.env, w.tenant_id
+       INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id, wanted)
+       SELECT ids.claim_id, w.id, w.image_id, w.port, w.env, w.tenant_id, $6
        FROM w JOIN unnest($1::uuid[], $5::uuid[]) AS ids (id, claim_id) ON ids.id = w.id ORDER BY w.id)
      SELECT * FROM w`,
-    [...columns(plans, ['queued', 'building', 'ready'], ({ step }) => (step.do === 'claim' ? step.image_id : null)), [...claims.values()]],
+    [...columns(plans, ['queued', 'building', 'ready'], imageOf), [...claims.values()], wanted],
   );
   for (const row of written) {
     if (row.from === 'queued') moved(tx, row, 'building', 'it has its image already');
@@ -83,7 +85,7 @@ export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
        SELECT FROM vm_claim c WHERE c.deployment_id = w.id AND c.vm_id = d.ref AND c.released_at IS NULL)
      ${returned}, w.vm_id, ARRAY (
        SELECT o.id FROM deployment o
-       WHERE o.environment_id = w.environment_id AND o.number < w.number AND o.status IN ('queued', 'building', 'ready')) AS older`,
+       WHERE o.environment_id = w.environment_id AND o.number < w.number AND o.live) AS older`,
     columns(plans, ['building'], vmOf),
   );
   for (const row of written) {
@@ -146,6 +148,10 @@ function moved(tx: Tx, row: Written, to: 'building' | 'inactive' | 'failed', bec
   const data = { deployment_id: id, environment_id };
   if (to === 'building') tx.emit('deployment.building', { ...fact, data });
   else tx.emit(`deployment.${to}`, { ...fact, data: { ...data, reason } });
+}
+
+function imageOf({ step }: Plans[number]): string | null {
+  return step.do === 'claim' ? step.image_id : null;
 }
 
 function vmOf({ step }: Plans[number]): string | null {

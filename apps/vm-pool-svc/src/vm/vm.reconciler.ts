@@ -99,8 +99,8 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
   }
 
   private running(moved: Moved[], tx: Tx): Moved[] {
-    for (const { id, generation, tenant_id, claim_id, deployment_id } of moved) {
-      if (claim_id === null || deployment_id === null) continue;
+    for (const { id, generation, tenant_id, claim_id, deployment_id, awaited } of moved) {
+      if (!awaited || claim_id === null || deployment_id === null) continue;
       tx.emit('vm.running', { tenant_id, subject: id, version: generation, data: { vm_id: id, claim_id, deployment_id } });
       tx.look('deployments', deployment_id);
     }

@@ -11,6 +11,8 @@ export interface Moved {
   readonly because: string;
   readonly claim_id: string | null;
   readonly deployment_id: string | null;
+  /** Whether that deployment waits until the workload runs. */
+  readonly awaited: boolean;
 }
 
 /** A VM that is to be changed, and why. Lists of these come in key order. */
@@ -43,7 +45,8 @@ export async function move(
        image_id = CASE WHEN $4 = 'off' THEN NULL ELSE vm.image_id END,
        tenant_id = CASE WHEN $4 = 'off' THEN 'system' ELSE vm.tenant_id END
      FROM v LEFT JOIN vm_claim c ON c.id = v.claim_id WHERE vm.id = v.id
-     RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, vm.claim_id, c.deployment_id`,
+     RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, vm.claim_id, c.deployment_id,
+       c.wanted = 'running' AS awaited`,
     [keysOf(changes), from, becausesOf(changes), to],
   );
   note(tx, moved, to);
@@ -68,7 +71,7 @@ export async function discard(tx: Tx, changes: readonly (Change & { readonly rea
      UPDATE vm SET status = 'deleting', status_at = now(), reason = why.reason, message = v.because, claim_id = NULL
      FROM v JOIN why ON why.id = v.id LEFT JOIN let_go ON let_go.id = v.claim_id WHERE vm.id = v.id
      RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, v.claim_id,
-       let_go.deployment_id, let_go.lost`,
+       let_go.deployment_id, let_go.lost, false AS awaited`,
     [keysOf(changes), alive, becausesOf(changes), changes.map(({ reason }) => reason)],
   );
   note(tx, moved, 'deleting');
@@ -89,7 +92,7 @@ export async function forget(tx: Tx, changes: readonly Change[], quarantineMs: n
        UPDATE vm_address a SET vm_id = NULL, free_at = now() + make_interval(secs => $4::float8 / 1000)
        FROM v WHERE a.vm_id = v.id)
      DELETE FROM vm USING v WHERE vm.id = v.id
-     RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, NULL AS claim_id, NULL AS deployment_id`,
+     RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, NULL AS claim_id, NULL AS deployment_id, false AS awaited`,
     [keysOf(changes), ['deleting'], becausesOf(changes), quarantineMs],
   );
   note(tx, gone, 'deleted');

@@ -39,7 +39,7 @@ export class Database {
       applicationName: options.application,
       connectTimeoutMS: 5_000,
       extra: {
-        options: `${role}-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s`,
+        options: `${role}-c plan_cache_mode=force_custom_plan -c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s`,
         idleTimeoutMillis: 60_000,
         keepAlive: true,
       },

@@ -51,7 +51,7 @@ export function settled(kind: Kind, key: string, because: string): LookNote {
 
 export function noted(kind: Kind, { lease, dueAt, ...result }: LookResult): LookNote {
   const { outcome, step, because, fix, failures, tookMs } = result;
-  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step, because: storable(because) });
+  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step });
   const { key, epoch, generation } = lease;
   return { kind, key, epoch, generation, due_at: dueAt, outcome, because: storable(because), fix, failures, pass };
 }

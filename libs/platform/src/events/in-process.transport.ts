@@ -1,5 +1,6 @@
 import type { HouseEvent } from '@homeostat/shared';
 import { BaseRpcContext, Server } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
 import type { Transport } from './transport';
 
 /** Carries events to the handlers of the same process: the all-in-one's transport, and a service's without a broker. */
@@ -19,12 +20,14 @@ export class InProcessTransport extends Server implements Transport {
   }
 
   async publish(events: readonly HouseEvent[]): Promise<readonly string[]> {
-    const wanted = events.filter(({ type }) => this.getHandlerByPattern(type));
+    const wanted = events.filter(({ type }) => this.messageHandlers.has(type));
     await Promise.all(wanted.map((event) => this.deliver(event)));
     return events.map(({ id }) => id);
   }
 
-  private deliver(event: HouseEvent): Promise<unknown> {
-    return this.handleEvent(event.type, { pattern: event.type, data: event }, new BaseRpcContext([event]));
+  /** Straight to the handler: Nest's own way parses the pattern anew for each event, which took a tenth of the time. */
+  private async deliver(event: HouseEvent): Promise<void> {
+    const handled: unknown = await this.messageHandlers.get(event.type)!(event, new BaseRpcContext([event]));
+    if (isObservable(handled)) await lastValueFrom(handled, { defaultValue: undefined });
   }
 }

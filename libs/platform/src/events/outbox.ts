@@ -46,7 +46,7 @@ export class Outbox {
   async relay(): Promise<void> {
     const rows = await this.database.query<OutboxRow>(
       `UPDATE outbox SET relay_at = now() + interval '5 s' WHERE id IN (
-         SELECT id FROM outbox WHERE relay_at <= now() ORDER BY relay_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+         SELECT id FROM outbox WHERE relay_at <= now() ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
        RETURNING id, type, source, tenant_id, subject, version, data, at`,
       [BATCH],
     );

@@ -48,7 +48,7 @@ const tables = `
   );
 
   CREATE TABLE state_change (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     tenant_id text NOT NULL,
     kind text NOT NULL,
     key uuid NOT NULL,
@@ -56,9 +56,9 @@ const tables = `
     to_state text NOT NULL,
     because text NOT NULL,
     by text NOT NULL,
-    at timestamptz NOT NULL DEFAULT now()
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (key, id)
   );
-  CREATE INDEX state_change_key ON state_change (key, id);
 
   CREATE TABLE outbox (
     id uuid PRIMARY KEY,
@@ -73,7 +73,6 @@ const tables = `
     relay_at timestamptz NOT NULL DEFAULT now() + interval '5 s'
   ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
   COMMENT ON COLUMN outbox.relay_at IS 'when any replica may publish it, because the writer seems to be dead';
-  CREATE INDEX outbox_relay ON outbox (relay_at);
 
   CREATE TABLE idempotency_key (
     tenant_id text NOT NULL,

@@ -66,14 +66,14 @@ const deployTables = `
   CREATE INDEX build_queue ON build (status, id) WHERE status IN ('queued', 'initializing', 'building');
   CREATE TABLE deployment (
     id uuid PRIMARY KEY,
-    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    number bigint GENERATED ALWAYS AS IDENTITY,
     project_id uuid NOT NULL,
     environment_id uuid NOT NULL REFERENCES environment,
     commit text,
     port integer NOT NULL DEFAULT 8080 CHECK (port BETWEEN 1 AND 65535),
     env jsonb NOT NULL DEFAULT '{}',
     phase text CHECK (phase IN ('waiting_for_build', 'waiting_for_vm')),
-    build_id uuid UNIQUE,
+    build_id uuid,
     image_id uuid,
     vm_id uuid,
     pinned boolean NOT NULL DEFAULT false,
@@ -85,11 +85,13 @@ const deployTables = `
     inactive_at timestamptz,
     failed_at timestamptz,
     ${common("'queued', 'building', 'ready', 'inactive', 'failed'", 'queued')},
+    live boolean NOT NULL GENERATED ALWAYS AS (status IN ('queued', 'building', 'ready')) STORED,
     CHECK ((status = 'building') = (phase IS NOT NULL)),
     CHECK (status <> 'ready' OR image_id IS NOT NULL),
     CHECK (status NOT IN ('inactive', 'failed') OR vm_id IS NULL)
   ) WITH (fillfactor = 60);
-  CREATE INDEX deployment_live ON deployment (environment_id, number) WHERE status IN ('queued', 'building', 'ready');
+  COMMENT ON COLUMN deployment.live IS 'indexed in place of status, which changes so often: its changes need no index entries';
+  CREATE INDEX deployment_live ON deployment (environment_id, number) WHERE live;
   CREATE INDEX deployment_environment ON deployment (environment_id, id);
   CREATE TABLE vm_claim (
     id uuid PRIMARY KEY,
@@ -98,6 +100,7 @@ const deployTables = `
     image_id uuid NOT NULL,
     port integer NOT NULL,
     env jsonb NOT NULL DEFAULT '{}',
+    wanted text NOT NULL DEFAULT 'assigned' CHECK (wanted IN ('assigned', 'running')),
     released_at timestamptz,
     vm_id uuid,
     bound_at timestamptz,
@@ -109,6 +112,7 @@ const deployTables = `
     status text NOT NULL GENERATED ALWAYS AS
       (CASE WHEN released_at IS NOT NULL THEN 'released' WHEN vm_id IS NULL THEN 'waiting' ELSE 'bound' END) STORED
   ) WITH (fillfactor = 70);
+  COMMENT ON COLUMN vm_claim.wanted IS 'written by deploy-svc: what it waits for, and wants to be told of';
   COMMENT ON COLUMN vm_claim.released_at IS 'written by deploy-svc: it wants the VM no longer';
   COMMENT ON COLUMN vm_claim.freed_at IS 'written by vm-pool-svc: the VM is scrubbed or gone, and may have another claim';
   CREATE UNIQUE INDEX vm_claim_one_per_vm ON vm_claim (vm_id) WHERE vm_id IS NOT NULL AND freed_at IS NULL;
@@ -178,6 +182,7 @@ const domainTables = `
   );
   COMMENT ON COLUMN domain.absent_since IS 'since when the record of a verified domain is truly absent';
   CREATE UNIQUE INDEX domain_one_owner ON domain (name) WHERE status IN ('verified', 'at_risk');
+  CREATE INDEX domain_name_taken ON domain (name) WHERE reason = 'NameTaken';
   ${touched('domain')}
 `;
 
@@ -192,7 +197,7 @@ const grants = `
   GRANT SELECT ON project, environment, image, build, deployment, vm_claim, region, vm, vm_address, pool, domain
     TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   GRANT INSERT, UPDATE, DELETE ON project, environment, image, build, deployment TO homeostat_deploy;
-  GRANT INSERT (id, deployment_id, image_id, port, env, tenant_id), UPDATE (released_at) ON vm_claim TO homeostat_deploy;
+  GRANT INSERT (id, deployment_id, image_id, port, env, tenant_id, wanted), UPDATE (released_at) ON vm_claim TO homeostat_deploy;
   GRANT UPDATE (vm_id, bound_at, freed_at) ON vm_claim TO homeostat_vm_pool;
   GRANT INSERT, UPDATE, DELETE ON region, vm, vm_address, pool TO homeostat_vm_pool;
   GRANT SELECT, INSERT, UPDATE, DELETE ON simulated_machine TO homeostat_vm_pool;

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const PATIENCE_MS = 60_000;
+
+/**
+ * A client that takes no refusal of a connection for an answer: it asks again, with the same Idempotency-Key, whoever
+ * of `urls()` is next. Anything but the answers that a correct client may get is noted in `surprises`.
+ */
+export class Client {
+  surprises = [];
+  counts = { requests: 0, repeated: 0 };
+  turn = 0;
+
+  constructor(urls) {
+    this.urls = urls;
+  }
+
+  /** Resolves to the body; throws where there is none after a minute. */
+  async get(path) {
+    return (await this.ask('GET', path)).body;
+  }
+
+  /** Resolves to `{ status, body }`; a conflict is an answer, too. */
+  post(path, body = {}) {
+    return this.ask('POST', path, JSON.stringify(body));
+  }
+
+  async ask(method, path, body) {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() };
+    this.counts.requests += 1;
+    for (const endMs = performance.now() + PATIENCE_MS; performance.now() < endMs; this.counts.repeated += 1) {
+      const answer = await this.once(path, { method, body, headers });
+      if (answer && answer.status !== 503) return this.judged(`${method} ${path}`, answer);
+      await sleep(100);
+    }
+    throw new Error(`${method} ${path}: no answer within ${PATIENCE_MS} ms`);
+  }
+
+  /** null where nobody answered. */
+  async once(path, options) {
+    const urls = this.urls();
+    if (urls.length === 0) return null;
+    this.turn += 1;
+    try {
+      const url = urls[this.turn % urls.length] + path;
+      const response = await fetch(url, { ...options, signal: AbortSignal.timeout(20_000) });
+      return { status: response.status, body: await response.json() };
+    } catch {
+      return null;
+    }
+  }
+
+  judged(what, answer) {
+    if (![200, 201, 202, 409, 422].includes(answer.status)) {
+      this.surprises.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    }
+    return answer;
+  }
+}
