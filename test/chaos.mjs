@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { prepare } from '../scripts/prepare.mjs';
 import { startUp } from './house/child.mjs';
-import { check, faults, rowsOf } from './house/database.mjs';
+import { converged } from './house/convergence.mjs';
+import { check, rowsOf } from './house/database.mjs';
 import { dice } from './house/dice.mjs';
 import { postmasterOf, removeServer, startPostgres } from './house/postmaster.mjs';
 import { until } from './house/until.mjs';
@@ -128,21 +129,8 @@ async function lastRound() {
   await begin(true);
   const lastStartMs = performance.now();
   await load.finish();
-  const atRest = async () => (await faults(databaseUrl, { atRest: true })) + (await unfinished());
-  const calm = async () => {
-    const left = await atRest();
-    return left === '' || left;
-  };
-  await until(calm, CONVERGES_MS, 'everything has come to rest');
+  await converged(databaseUrl, address, CONVERGES_MS - (performance.now() - lastStartMs));
   console.log(`at rest ${Math.round(performance.now() - lastStartMs)} ms after the last start`);
-  await check(databaseUrl, { atRest: true });
-}
-
-/** Looks that are due now, and VMs that the pool lacks. */
-async function unfinished() {
-  const due = await rowsOf(databaseUrl, `SELECT kind, key, because FROM reconcile_status WHERE due_at <= now() LIMIT 3`);
-  const { wanted, pooling } = await load.client.get('/v1/pool');
-  return due.map((row) => `  due: ${JSON.stringify(row)}`).join('\n') + (pooling === wanted ? '' : `  the pool has ${pooling} of ${wanted}`);
 }
 
 async function end() {

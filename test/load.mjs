@@ -15,6 +15,8 @@ await sleep(Number(values.seconds) * 1_000);
 await load.stop();
 await load.finish();
 const { counts, surprises } = load.client;
-console.log(`${counts.requests} requests (${counts.repeated} repeated), ${load.ledger.made.size} deployments, ${load.ledger.built.size} built`);
+console.log(
+  `${counts.requests} requests (${counts.repeated} repeated), ${load.ledger.made.size} deployments, ${load.ledger.built.size} built`,
+);
 for (const surprise of surprises) console.log(`  SURPRISE: ${surprise}`);
 process.exitCode = surprises.length === 0 ? 0 : 1;

@@ -50,21 +50,19 @@ interface Watched {
   readonly rssMb: number;
 }
 
-async function watched(count: number, { set, progress, say, profileDir }: Settings): Promise<Watched> {
+async function watched(count: number, { set, progress, profileDir }: Settings): Promise<Watched> {
   progress(`making ${count} settled resources`);
   const fill = count > 0 ? (database: House['database']) => settledWorld(database, count) : undefined;
   const house = await openHouse({ settings: { ...idle.settings, ...set }, fill, profileDir });
   try {
     await seconds(QUIET_S, (left) => progress(`${count} resources: quiet, ${left} s left`));
-    const { query } = house.database;
-    await query('SELECT pg_stat_statements_reset()');
+    const counted = await house.database.countStatements();
     const before = await house.usage();
     await seconds(WATCH_S, (left) => progress(`${count} resources: watched, ${left} s left`));
     const after = await house.usage();
-    const asked = await statements(house);
-    if (profileDir) for (const { sql, calls } of asked) say(`${String(calls).padStart(5)}  ${sql}`);
+    const statements = await counted();
     return {
-      statements: (asked.reduce((sum, { calls }) => sum + calls, 0) * 60) / WATCH_S,
+      statements: (statements * 60) / WATCH_S,
       cpu: share(after.cpuMs - before.cpuMs),
       postgresCpu: share((after.postgresCpuMs ?? NaN) - (before.postgresCpuMs ?? NaN)),
       rssMb: after.rssMb,
@@ -72,14 +70,6 @@ async function watched(count: number, { set, progress, say, profileDir }: Settin
   } finally {
     await house.stop();
   }
-}
-
-/** Those of the services; the benchmark asks under another name. */
-function statements({ database }: House): Promise<{ sql: string; calls: number }[]> {
-  return database.query(
-    `SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 120) AS sql, calls::float8 FROM pg_stat_statements
-     WHERE userid <> 'homeostat'::regrole ORDER BY calls DESC`,
-  );
 }
 
 function share(cpuMs: number): number {

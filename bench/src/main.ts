@@ -1,6 +1,91 @@
+import { join } from 'node:path';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import { deployments } from './deployments.bench';
-import { one } from './one.bench';
+import type { Benchmark } from './harness/benchmark';
+import { load, machineFacts } from './harness/machine';
+import { type Result, tableOf, writeReport } from './harness/report';
+import { progress, say } from './harness/screen';
+import { closeHouses } from './house/house';
 import { idle } from './idle.bench';
-const b = {deployments, one, idle}[process.argv[2] as 'one'];
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-void b.run({ count: Number(process.argv[3] ?? b.count), set: {}, profileDir: process.argv[4], progress: say, say }).then((m) => console.log(m));
+import { one } from './one.bench';
+
+const benchmarks: readonly Benchmark[] = [deployments, one, idle];
+const names = benchmarks.map(({ name }) => name);
+const resultsDir = join(__dirname, '../results');
+
+interface Options {
+  readonly count?: number;
+  readonly runs: number;
+  readonly set: Record<string, string>;
+  readonly profile: boolean;
+}
+
+const program = new Command('bench')
+  .description(
+    'Measures the platform in one process on an embedded PostgreSQL, and holds the figures against their bars.',
+  )
+  .addArgument(new Argument('[benchmarks...]', 'which ones').choices(names).default(names, 'all'))
+  .option('--count <number>', 'deployments, or settled resources, instead of what each benchmark has by itself', whole)
+  .option('--runs <number>', 'runs of each; the table shows their medians', whole, 3)
+  .option('--set <NAME=value>', 'a setting of the services; may be given again', setting, {})
+  .option(
+    '--profile',
+    'also writes CPU profiles of the process, and shows the costliest statements; it slows things down',
+    false,
+  )
+  .action(async (wanted: readonly string[], options: Options) => {
+    const at = new Date().toISOString();
+    progress('looking at the machine');
+    const machine = await machineFacts();
+    for (const [name, value] of Object.entries(machine)) say(`${name}: ${value}`);
+    const results: Result[] = [];
+    for (const benchmark of benchmarks.filter(({ name }) => wanted.includes(name))) {
+      results.push(await resultOf(benchmark, options));
+      progress('');
+      process.stdout.write(`\n${tableOf(results.at(-1)!)}\n`);
+    }
+    say(`\nwritten to ${await writeReport(resultsDir, { at, machine, results })}`);
+  });
+
+async function resultOf(benchmark: Benchmark, { count: given, runs: wanted, set, profile }: Options): Promise<Result> {
+  const { name, about, count: usual, figures } = benchmark;
+  const count = given ?? usual;
+  const runs: Result['runs'][number][] = [];
+  const loads: number[] = [];
+  while (runs.length < wanted) {
+    const head = `${name}, run ${runs.length + 1} of ${wanted}`;
+    say(`${head}: ${count}`);
+    loads.push(load());
+    const profileDir = profile ? join(resultsDir, 'profiles') : undefined;
+    runs.push(await benchmark.run({ count, set, profileDir, progress: (line) => progress(`${head}: ${line}`), say }));
+  }
+  return {
+    benchmark: name,
+    about,
+    count,
+    settings: { ...benchmark.settings, ...set },
+    figures: figures(count),
+    runs,
+    loads,
+  };
+}
+
+function whole(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It is no whole number from 1 on.');
+}
+
+function setting(text: string, before: Record<string, string>): Record<string, string> {
+  const [, name, value] = /^(RECONCILER_[A-Z_]+)=(.*)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError('Write it like RECONCILER_INTERVAL=1s.');
+  return { ...before, [name]: value };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void closeHouses().finally(() => process.exit(1)));
+}
+program.parseAsync().catch((error: unknown) => {
+  say(error instanceof Error ? String(error.stack) : String(error));
+  process.exitCode = 1;
+});

@@ -6,7 +6,8 @@ import { type House, openHouse } from './house/house';
 /** A single deployment at a time, with everything at its default. */
 export const one: Benchmark = {
   name: 'one',
-  about: 'deployments asked for over HTTP, one after the other, each when the pool is full again; builds are ready at once',
+  about:
+    'deployments asked for over HTTP, one after the other, each when the pool is full again; builds are ready at once',
   count: 30,
   settings: {},
   figures: () => [
@@ -49,9 +50,18 @@ function figuresOf(samples: readonly Sample[]): Measured {
     [`${name}, 99th percentile`, quantile(values, 0.99)],
   ];
   return Object.fromEntries([
-    ...both('from the request to ready', samples.map(({ requestMs }) => requestMs)),
-    ...both('from created_at to ready_at', samples.map(({ rowsMs }) => rowsMs)),
-    ...both('from created_at to the first look', samples.map(({ lookMs }) => lookMs)),
+    ...both(
+      'from the request to ready',
+      samples.map(({ requestMs }) => requestMs),
+    ),
+    ...both(
+      'from created_at to ready_at',
+      samples.map(({ rowsMs }) => rowsMs),
+    ),
+    ...both(
+      'from created_at to the first look',
+      samples.map(({ lookMs }) => lookMs),
+    ),
   ]) as Measured;
 }
 

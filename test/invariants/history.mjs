@@ -33,7 +33,9 @@ const moves = {
 };
 
 const legal = Object.entries(moves)
-  .flatMap(([kind, of]) => Object.entries(of).flatMap(([from, all]) => all.map((to) => `('${kind}', '${from}', '${to}')`)))
+  .flatMap(([kind, of]) =>
+    Object.entries(of).flatMap(([from, all]) => all.map((to) => `('${kind}', '${from}', '${to}')`)),
+  )
   .join(', ');
 
 const rows = ['deployment', 'build', 'vm', 'domain']

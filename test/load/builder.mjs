@@ -15,7 +15,9 @@ export class Builder {
 
   /** Brings every build to its end; true when there was none left. */
   async finish() {
-    const lists = ['queued', 'initializing', 'building'].map((status) => this.client.get(`/v1/builds?status=${status}&limit=500`));
+    const lists = ['queued', 'initializing', 'building'].map((status) =>
+      this.client.get(`/v1/builds?status=${status}&limit=500`),
+    );
     const open = (await Promise.all(lists)).flatMap(({ items }) => items);
     for (const { id } of open) await this.ready(id);
     return open.length === 0;

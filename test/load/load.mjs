@@ -14,7 +14,10 @@ export async function startLoad({ urls, seed, hands = 4, builders = 2, projects 
   const client = new Client(urls);
   const ledger = { made: new Set(), built: new Set(), pinned: new Set() };
   const people = new Mover(client, dice(seed), ledger);
-  const crew = Array.from({ length: builders }, (_, at) => new Builder(client, dice(seed + at + 1), ledger, `builder ${at}`));
+  const crew = Array.from(
+    { length: builders },
+    (_, at) => new Builder(client, dice(seed + at + 1), ledger, `builder ${at}`),
+  );
   await people.settle(projects);
   let over = false;
   const forever = async (thrower, work) => {
@@ -47,7 +50,9 @@ export async function startLoad({ urls, seed, hands = 4, builders = 2, projects 
 /** What the database does not keep of what was promised; `query(sql, values)` resolves to rows. Empty when all is well. */
 export async function broken(query, { made, built }) {
   const [{ count }] = await query('SELECT count(*)::integer AS count FROM deployment');
-  const lost = await query('SELECT id FROM unnest($1::uuid[]) AS id WHERE id NOT IN (SELECT id FROM deployment)', [[...made]]);
+  const lost = await query('SELECT id FROM unnest($1::uuid[]) AS id WHERE id NOT IN (SELECT id FROM deployment)', [
+    [...made],
+  ]);
   const undone = await query(
     `SELECT id, status FROM unnest($1::uuid[]) AS id LEFT JOIN build USING (id) WHERE status IS DISTINCT FROM 'ready'`,
     [[...built]],

@@ -23,7 +23,18 @@ export class Mover {
 
   /** One thing that people do. */
   move() {
-    const weights = { deploy: 40, cancel: 6, redeploy: 5, rollback: 6, pin: 3, unpin: 6, pause: 2, resume: 3, retry: 3, explain: 3 };
+    const weights = {
+      deploy: 40,
+      cancel: 6,
+      redeploy: 5,
+      rollback: 6,
+      pin: 3,
+      unpin: 6,
+      pause: 2,
+      resume: 3,
+      retry: 3,
+      explain: 3,
+    };
     const verb = this.recent.length < 10 ? 'deploy' : this.dice.weighted(weights);
     return this[verb](this.recent.length > 0 ? this.dice.pick(this.recent) : null);
   }

@@ -2,7 +2,9 @@ import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { checks, violations } from '../invariants/checks.mjs';
 
 const id = (last: number): string => `00000000-0000-7000-8000-${String(last).padStart(12, '0')}`;
-const [project, environment, deployment, build, image, claim, vm, region, domain] = [11, 12, 13, 14, 15, 16, 17, 18, 19].map(id);
+const [project, environment, deployment, build, image, claim, vm, region, domain] = [
+  11, 12, 13, 14, 15, 16, 17, 18, 19,
+].map(id);
 const other = id(99);
 
 /** A world at rest: a deployment that was built and runs, a free VM, and a verified domain. */

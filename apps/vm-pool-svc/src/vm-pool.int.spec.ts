@@ -21,7 +21,10 @@ class ScriptedMachines implements Machines {
 
   create(vmId: string, region: string, address: string): Promise<MachineState> {
     const before = this.states.get(vmId);
-    return this.order({ order: 'create', vmId, region, address }, before === undefined || before === 'stopped' ? 'up' : before);
+    return this.order(
+      { order: 'create', vmId, region, address },
+      before === undefined || before === 'stopped' ? 'up' : before,
+    );
   }
 
   start(vmId: string, workload: Workload): Promise<MachineState> {
@@ -117,7 +120,8 @@ async function restart(settings: Record<string, string> = {}): Promise<void> {
 }
 
 async function regions(...names: string[]): Promise<void> {
-  for (const name of names) await database.sql(`INSERT INTO region (id, tenant_id, name) VALUES ($1, 'system', $2)`, [uuidv7(), name]);
+  for (const name of names)
+    await database.sql(`INSERT INTO region (id, tenant_id, name) VALUES ($1, 'system', $2)`, [uuidv7(), name]);
   await look('pool', POOL_ID);
 }
 
@@ -127,17 +131,20 @@ const vms = (): Promise<VmRow[]> =>
     `SELECT vm.id, vm.number, host(private_ip) AS private_ip, vm.status, claim_id, region.name AS region
      FROM vm JOIN region ON region.id = region_id ORDER BY vm.number`,
   );
-const claims = (): Promise<ClaimRow[]> => database.sql<ClaimRow>('SELECT id, deployment_id, vm_id, status FROM vm_claim ORDER BY number');
-const told = (type: string) => database.sql<{ data: Record<string, string> }>('SELECT data FROM told WHERE type = $1 ORDER BY id', [type]);
-const condition = async () => (await database.sql<{ condition: string | null }>('SELECT condition FROM pool'))[0]!.condition;
+const claims = (): Promise<ClaimRow[]> =>
+  database.sql<ClaimRow>('SELECT id, deployment_id, vm_id, status FROM vm_claim ORDER BY number');
+const told = (type: string) =>
+  database.sql<{ data: Record<string, string> }>('SELECT data FROM told WHERE type = $1 ORDER BY id', [type]);
+const condition = async () =>
+  (await database.sql<{ condition: string | null }>('SELECT condition FROM pool'))[0]!.condition;
 
 /** What deploy-svc writes when deployments want VMs. */
-async function claim(count: number): Promise<string[]> {
+async function claim(count: number, wanted = 'assigned'): Promise<string[]> {
   const ids = Array.from({ length: count }, () => uuidv7());
   await database.sql(
-    `INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id)
-     SELECT id, gen_random_uuid(), gen_random_uuid(), 8080, '{"A": "1"}', 'acme' FROM unnest($1::uuid[]) AS id`,
-    [ids],
+    `INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id, wanted)
+     SELECT id, gen_random_uuid(), gen_random_uuid(), 8080, '{"A": "1"}', 'acme', $2 FROM unnest($1::uuid[]) AS id`,
+    [ids, wanted],
   );
   await look('pool', POOL_ID);
   return ids;
@@ -162,17 +169,29 @@ async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Pr
 const inState = (status: VmStatus) => async () => (await vms()).filter((vm) => vm.status === status);
 const untilPooling = (count: number) => until(inState('pooling'), (found) => found.length === count);
 const untilRunning = (count: number) => until(inState('running'), (found) => found.length === count);
-const untilBound = (count: number) => until(async () => (await claims()).filter((one) => one.status === 'bound'), (found) => found.length >= count);
+const untilBound = (count: number) =>
+  until(
+    async () => (await claims()).filter((one) => one.status === 'bound'),
+    (found) => found.length >= count,
+  );
 const untilCondition = (wanted: string | null) => until(condition, (found) => found === wanted);
 /** Nothing is under way, and nothing is due but deadlines that lie ahead. */
 const settled = () =>
   until(
-    () => database.sql(`SELECT FROM reconcile_status WHERE kind IN ('pool', 'vms') AND (due_at <= now() + interval '2 s' OR lease_holder IS NOT NULL)`),
+    () =>
+      database.sql(
+        `SELECT FROM reconcile_status WHERE kind IN ('pool', 'vms') AND (due_at <= now() + interval '2 s' OR lease_holder IS NOT NULL)`,
+      ),
     (due) => due.length === 0,
   );
 
 async function inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-  const own = new Database({ url: database.url, role: 'homeostat_vm_pool', application: 'vm-pool-svc', connections: 2 });
+  const own = new Database({
+    url: database.url,
+    role: 'homeostat_vm_pool',
+    application: 'vm-pool-svc',
+    connections: 2,
+  });
   try {
     return await own.transaction(work);
   } finally {
@@ -191,7 +210,9 @@ describe('the pool', () => {
       { number: 2, private_ip: '10.77.0.18', region: 'eu' },
     ]);
     expect(machines.calls.map(({ region, address }) => [region, address]).toSorted()).toEqual([
-      ['eu', '10.77.0.18'], ['eu', '10.77.0.2'], ['us', '10.77.0.10'],
+      ['eu', '10.77.0.18'],
+      ['eu', '10.77.0.2'],
+      ['us', '10.77.0.10'],
     ]);
     expect(await told('vm.pooled')).toHaveLength(3);
   });
@@ -223,7 +244,10 @@ describe('the pool', () => {
     await start({ RECONCILER_VM_POOL_SIZE: '0' });
     await claim(1);
     const [row] = await until(
-      () => database.sql<{ because: string }>(`SELECT because FROM reconcile_status WHERE kind = 'pool' AND due_at IS NULL`),
+      () =>
+        database.sql<{ because: string }>(
+          `SELECT because FROM reconcile_status WHERE kind = 'pool' AND due_at IS NULL`,
+        ),
       ([found]) => found?.because.includes('1 claim(s)') === true,
     );
     expect(row!.because).toBe('0 of 0 VM(s) are free, 0 on their way; 1 claim(s) wait for a VM');
@@ -245,10 +269,12 @@ describe('the pool', () => {
   test('gives a claim’s VM its workload, its tenant and its image', async () => {
     await regions('eu');
     await start();
-    await claim(1);
+    await claim(1, 'running');
     const [vm] = await untilRunning(1);
     expect(machines.workloads.get(vm!.id)).toMatchObject({ port: 8080, env: { A: '1' } });
-    const [row] = await database.sql('SELECT vm.tenant_id, vm.image_id = c.image_id AS right FROM vm JOIN vm_claim c ON c.id = claim_id');
+    const [row] = await database.sql(
+      'SELECT vm.tenant_id, vm.image_id = c.image_id AS right FROM vm JOIN vm_claim c ON c.id = claim_id',
+    );
     expect(row).toEqual({ tenant_id: 'acme', right: true });
     expect(await told('vm.assigned')).toMatchObject([{ data: { vm_id: vm!.id } }]);
     expect(await told('vm.running')).toMatchObject([{ data: { vm_id: vm!.id, claim_id: vm!.claim_id } }]);
@@ -270,7 +296,11 @@ describe('the pool', () => {
 describe('addresses', () => {
   test('that are exhausted are a condition, said once, without a half-made VM; a quarantine that ends mends it', async () => {
     await regions('eu');
-    await start({ RECONCILER_VM_NETWORK: '10.9.0.0/28', RECONCILER_VM_QUARANTINE: '1h', RECONCILER_VM_RELEASE_POLICY: 'delete' });
+    await start({
+      RECONCILER_VM_NETWORK: '10.9.0.0/28',
+      RECONCILER_VM_QUARANTINE: '1h',
+      RECONCILER_VM_RELEASE_POLICY: 'delete',
+    });
     await untilCondition('AddressesExhausted');
     expect((await vms()).map(({ private_ip }) => private_ip)).toEqual(['10.9.0.2', '10.9.0.10']);
     const [mine] = await claim(1);
@@ -289,7 +319,11 @@ describe('addresses', () => {
 
   test('rest in quarantine while there are others', async () => {
     await regions('eu');
-    await start({ RECONCILER_VM_POOL_SIZE: '1', RECONCILER_VM_QUARANTINE: '1h', RECONCILER_VM_RELEASE_POLICY: 'delete' });
+    await start({
+      RECONCILER_VM_POOL_SIZE: '1',
+      RECONCILER_VM_QUARANTINE: '1h',
+      RECONCILER_VM_RELEASE_POLICY: 'delete',
+    });
     for (const number of [0, 1, 2]) {
       const [mine] = await claim(1);
       expect(await untilRunning(1)).toMatchObject([{ number }]);
@@ -300,11 +334,17 @@ describe('addresses', () => {
 
   test('fault: text addresses running past 10.77.255.x', async () => {
     await regions('eu');
-    await database.sql('INSERT INTO vm_address (number, vm_id) SELECT n, gen_random_uuid() FROM generate_series(0, 8190) AS n');
+    await database.sql(
+      'INSERT INTO vm_address (number, vm_id) SELECT n, gen_random_uuid() FROM generate_series(0, 8190) AS n',
+    );
     await start();
     await untilCondition('AddressesExhausted');
     expect(await vms()).toMatchObject([{ number: 8191, private_ip: '10.77.255.250' }]);
-    expect(() => database.sql(`INSERT INTO vm (id, tenant_id, region_id, number, private_ip) SELECT gen_random_uuid(), 'system', region_id, 1, private_ip FROM vm`)).rejects.toThrow('vm_private_ip_key');
+    expect(() =>
+      database.sql(
+        `INSERT INTO vm (id, tenant_id, region_id, number, private_ip) SELECT gen_random_uuid(), 'system', region_id, 1, private_ip FROM vm`,
+      ),
+    ).rejects.toThrow('vm_private_ip_key');
   });
 });
 
@@ -314,8 +354,15 @@ describe('the provider', () => {
     machines.befalls = () => 'fail';
     const impatient = { RECONCILER_VM_BOOT_TIMEOUT: '1ms' };
     await start(impatient);
-    await until(async () => machines.called('create'), (calls) => calls.length >= 9);
-    expect(await vms()).toMatchObject([{ status: 'initializing' }, { status: 'initializing' }, { status: 'initializing' }]);
+    await until(
+      async () => machines.called('create'),
+      (calls) => calls.length >= 9,
+    );
+    expect(await vms()).toMatchObject([
+      { status: 'initializing' },
+      { status: 'initializing' },
+      { status: 'initializing' },
+    ]);
     expect(await database.sql('SELECT FROM vm_address')).toHaveLength(3);
     machines.befalls = () => null;
     await untilPooling(3);
@@ -325,7 +372,8 @@ describe('the provider', () => {
   test('that hangs on one machine holds up no other, nor a shutdown', async () => {
     await regions('eu');
     let hung = '';
-    machines.befalls = (order, vmId) => (order === 'create' && [vmId, ''].includes(hung) ? ((hung = vmId), 'hang') : null);
+    machines.befalls = (order, vmId) =>
+      order === 'create' && [vmId, ''].includes(hung) ? ((hung = vmId), 'hang') : null;
     await start();
     await untilPooling(2);
     await claim(2);
@@ -337,12 +385,16 @@ describe('the provider', () => {
   test('that never gets a machine up has it replaced', async () => {
     await regions('eu');
     let first = '';
-    machines.befalls = (order, vmId) => (order === 'create' && [vmId, ''].includes(first) ? ((first = vmId), 'booting') : null);
+    machines.befalls = (order, vmId) =>
+      order === 'create' && [vmId, ''].includes(first) ? ((first = vmId), 'booting') : null;
     await start({ RECONCILER_VM_POOL_SIZE: '1', RECONCILER_VM_BOOT_TIMEOUT: '300ms' });
     const [vm] = await untilPooling(1);
     expect(vm!.id).not.toBe(first);
     expect(machines.called('remove')).toContain(first);
-    const history = await database.sql<{ to_state: string; because: string }>('SELECT to_state, because FROM state_change WHERE key = $1 ORDER BY id', [first]);
+    const history = await database.sql<{ to_state: string; because: string }>(
+      'SELECT to_state, because FROM state_change WHERE key = $1 ORDER BY id',
+      [first],
+    );
     expect(history.map(({ to_state }) => to_state).slice(0, 2)).toEqual(['initializing', 'deleting']);
     expect(history[1]!.because).toBe('the machine was not up within 0.3 s');
   });
@@ -366,8 +418,14 @@ describe('the provider', () => {
     const [vm] = await untilRunning(1);
     machines.unlisted.add(vm!.id);
     await look('inventory', POOL_ID);
-    await until(async () => machines.called('observe'), (asked) => asked.includes(vm!.id));
-    await until(() => database.sql(`SELECT FROM reconcile_status WHERE kind = 'inventory' AND lease_holder IS NULL`), (rows) => rows.length === 1);
+    await until(
+      async () => machines.called('observe'),
+      (asked) => asked.includes(vm!.id),
+    );
+    await until(
+      () => database.sql(`SELECT FROM reconcile_status WHERE kind = 'inventory' AND lease_holder IS NULL`),
+      (rows) => rows.length === 1,
+    );
     expect(await untilRunning(1)).toMatchObject([{ id: vm!.id }]);
     expect(await told('vm.lost')).toEqual([]);
   });
@@ -385,7 +443,9 @@ describe('the provider', () => {
     expect(other!.claim_id).toBe(mine);
     const [{ deployment_id }] = (await claims()) as [ClaimRow];
     expect(await told('vm.lost')).toMatchObject([{ data: { vm_id: vm!.id, claim_id: mine, deployment_id } }]);
-    expect(await database.sql(`SELECT FROM reconcile_status WHERE kind = 'deployments' AND key = $1`, [deployment_id])).toHaveLength(1);
+    expect(
+      await database.sql(`SELECT FROM reconcile_status WHERE kind = 'deployments' AND key = $1`, [deployment_id]),
+    ).toHaveLength(1);
     await until(vms, (found) => found.every(({ id }) => id !== vm!.id));
   });
 
@@ -405,7 +465,10 @@ describe('the provider', () => {
     const stray = uuidv7();
     machines.states.set(stray, 'running');
     await start();
-    await until(async () => [...machines.states.keys()], (known) => known.length === 3 && !known.includes(stray));
+    await until(
+      async () => [...machines.states.keys()],
+      (known) => known.length === 3 && !known.includes(stray),
+    );
     await untilPooling(3);
   });
 });
@@ -419,10 +482,20 @@ describe('a released VM', () => {
     await release(mine!);
     expect(await untilPooling(1)).toMatchObject([{ id: vm!.id, claim_id: null }]);
     expect(machines.called('scrub')).toEqual([vm!.id]);
-    const states = await database.sql<{ to_state: string }>('SELECT to_state FROM state_change WHERE key = $1 ORDER BY id', [vm!.id]);
-    expect(states.map(({ to_state }) => to_state)).toEqual(
-      ['initializing', 'pooling', 'starting', 'running', 'stopping', 'off', 'initializing', 'pooling'],
+    const states = await database.sql<{ to_state: string }>(
+      'SELECT to_state FROM state_change WHERE key = $1 ORDER BY id',
+      [vm!.id],
     );
+    expect(states.map(({ to_state }) => to_state)).toEqual([
+      'initializing',
+      'pooling',
+      'starting',
+      'running',
+      'stopping',
+      'off',
+      'initializing',
+      'pooling',
+    ]);
     const [row] = await database.sql('SELECT tenant_id, image_id FROM vm');
     expect(row).toEqual({ tenant_id: 'system', image_id: null });
   });
@@ -433,7 +506,10 @@ describe('a released VM', () => {
     const [mine] = await claim(1);
     const [vm] = await untilRunning(1);
     await release(mine!);
-    await until(() => told('vm.deleted'), (deleted) => deleted.length === 1);
+    await until(
+      () => told('vm.deleted'),
+      (deleted) => deleted.length === 1,
+    );
     expect((await vms()).map(({ id }) => id)).not.toContain(vm!.id);
     expect(machines.states.has(vm!.id)).toBe(false);
   });
@@ -446,7 +522,10 @@ describe('a released VM', () => {
     machines.befalls = (order) => (order === 'scrub' ? 'fail' : null);
     await release(mine!);
     const [next] = await claim(1);
-    await until(async () => machines.called('scrub'), (calls) => calls.length >= 2);
+    await until(
+      async () => machines.called('scrub'),
+      (calls) => calls.length >= 2,
+    );
     expect(await vms()).toMatchObject([{ status: 'stopping', claim_id: mine }]);
     expect((await claims()).find(({ id }) => id === next)!.vm_id).toBeNull();
     machines.befalls = () => null;
@@ -525,7 +604,12 @@ describe('writes', () => {
     const [vm] = await untilRunning(1);
     const [free] = await untilPooling(1);
     await settled();
-    const before = [await vms(), await claims(), await database.sql('SELECT * FROM state_change'), await database.sql('SELECT * FROM told')];
+    const before = [
+      await vms(),
+      await claims(),
+      await database.sql('SELECT * FROM state_change'),
+      await database.sql('SELECT * FROM told'),
+    ];
     const effects = await inTransaction(async (tx) => [
       (await move(tx, [change(vm!.id)], ['initializing'], 'pooling')).length,
       (await move(tx, [change(vm!.id)], ['starting'], 'running')).length,
@@ -533,10 +617,24 @@ describe('writes', () => {
       (await forget(tx, [change(vm!.id)], 1)).length,
       await bind(tx, [{ claim: mine!, vm: free!.id }]),
       await bind(tx, [{ claim: uuidv7(), vm: free!.id }]),
-      await make(tx, { do: 'make', vms: [{ number: vm!.number, region: (await database.sql<{ id: string }>('SELECT id FROM region'))[0]!.id }], turn: 2 }, parseNetwork('10.77.0.0/16')!, ''),
+      await make(
+        tx,
+        {
+          do: 'make',
+          vms: [{ number: vm!.number, region: (await database.sql<{ id: string }>('SELECT id FROM region'))[0]!.id }],
+          turn: 2,
+        },
+        parseNetwork('10.77.0.0/16')!,
+        '',
+      ),
     ]);
     expect(effects).toEqual([0, 0, 0, 0, 0, 0, 0]);
-    expect([await vms(), await claims(), await database.sql('SELECT * FROM state_change'), await database.sql('SELECT * FROM told')]).toEqual(before);
+    expect([
+      await vms(),
+      await claims(),
+      await database.sql('SELECT * FROM state_change'),
+      await database.sql('SELECT * FROM told'),
+    ]).toEqual(before);
   });
 
   test('a VM that is being deleted is not discarded twice', async () => {
@@ -565,7 +663,11 @@ describe('writes', () => {
     const [{ id: region }] = (await database.sql<{ id: string }>('SELECT id FROM region')) as [{ id: string }];
     await database.sql(`INSERT INTO vm_address (number, free_at) VALUES (0, now() + interval '1 h'), (1, now())`);
     const wanted = [0, 1, 2].map((number) => ({ number, region }));
-    expect(await inTransaction((tx) => make(tx, { do: 'make', vms: wanted, turn: 3 }, parseNetwork('10.77.0.0/16')!, 'it is missing'))).toBe(2);
+    expect(
+      await inTransaction((tx) =>
+        make(tx, { do: 'make', vms: wanted, turn: 3 }, parseNetwork('10.77.0.0/16')!, 'it is missing'),
+      ),
+    ).toBe(2);
     expect((await vms()).map(({ number }) => number)).toEqual([1, 2]);
   });
 
@@ -579,7 +681,10 @@ describe('writes', () => {
     `);
     await claim(2);
     await until(
-      () => database.sql<{ because: string }>(`SELECT because FROM reconcile_status WHERE kind = 'pool' AND outcome = 'failed'`),
+      () =>
+        database.sql<{ because: string }>(
+          `SELECT because FROM reconcile_status WHERE kind = 'pool' AND outcome = 'failed'`,
+        ),
       ([row]) => row?.because.includes('died before the commit') === true,
     );
     expect((await vms()).map(({ status, claim_id }) => [status, claim_id])).toEqual(Array(3).fill(['pooling', null]));

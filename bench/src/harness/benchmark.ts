@@ -14,8 +14,9 @@ export interface Settings {
   readonly count: number;
   /** Settings of the services beside those that the benchmark makes. */
   readonly set: Readonly<Record<string, string>>;
-  readonly profileDir?: string;
-  /** Told how far it is, many times a second if need be. */
+  /** A folder for CPU profiles of the process; undefined: none are wanted. */
+  readonly profileDir: string | undefined;
+  /** Told how far it is. */
   readonly progress: (line: string) => void;
   /** Told what is worth keeping on the screen. */
   readonly say: (line: string) => void;
@@ -27,7 +28,7 @@ export type Measured = Readonly<Record<string, number>>;
 export interface Benchmark {
   readonly name: string;
   readonly about: string;
-  /** What `--count` is when it is not given. */
+  /** What `count` is when it is not given. */
   readonly count: number;
   readonly settings: Readonly<Record<string, string>>;
   figures(count: number): readonly Figure[];

@@ -41,7 +41,12 @@ export class Hands implements OnApplicationBootstrap {
     while (this.requested.length > 0) {
       const ids = this.requested.splice(0, BATCH).sort();
       const image = { registry: 'registry.test', repository: 'bench', tag: null, digest: null };
-      await this.database.transaction((tx) => finishBuilds(tx, ids.map((id) => ({ id, ...image }))));
+      await this.database.transaction((tx) =>
+        finishBuilds(
+          tx,
+          ids.map((id) => ({ id, ...image })),
+        ),
+      );
     }
     this.building = false;
   }
@@ -57,7 +62,14 @@ export class Hands implements OnApplicationBootstrap {
       );
       for (const { id, environment } of rows) {
         const data = { deployment_id: id, environment_id: environment };
-        tx.changed({ tenant_id: 'default', kind: 'deployments', key: id, from: null, to: 'queued', because: 'it was asked for' });
+        tx.changed({
+          tenant_id: 'default',
+          kind: 'deployments',
+          key: id,
+          from: null,
+          to: 'queued',
+          because: 'it was asked for',
+        });
         tx.emit('deployment.created', { tenant_id: 'default', subject: id, version: '1', data });
         tx.look('deployments', id);
       }

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Answer, Usage } from './orders';
 import { type Database, startDatabase } from './postgres';
@@ -29,30 +29,58 @@ export interface HouseOptions {
   readonly profileDir?: string;
 }
 
-/** Builds and starts one. Its environment is empty, so that it runs with the settings given here and the defaults. */
+type Undo = () => Promise<unknown>;
+
+const open = new Set<Undo>();
+
+/** Stops what is still running, and removes its data: for a benchmark that is interrupted. */
+export async function closeHouses(): Promise<void> {
+  await Promise.allSettled([...open].map((stop) => stop()));
+}
+
+/** Builds and starts one. Throws what hinders it, and leaves nothing behind then. */
 export async function openHouse({ settings, fill, profileDir }: HouseOptions): Promise<House> {
-  const dataDir = await mkdtemp(join(process.cwd(), '.homeostat-bench-'));
-  const database = await startDatabase(dataDir);
-  await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
-  await fill?.(database);
-  const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  const child = fork(join(__dirname, 'process.js'), { env: {}, execArgv });
-  const order = ordersTo(child);
-  const fixed = { RECONCILER_DATABASE_URL: database.url, RECONCILER_HTTP_PORT: '0', RECONCILER_LOG_LEVEL: 'warn' };
+  const undo: Undo[] = [];
   const stop = async (): Promise<void> => {
-    if (child.connected) child.disconnect();
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    await database.stop();
-    await rm(dataDir, { recursive: true });
+    while (undo.length > 0) await undo.pop()!();
+    open.delete(stop);
   };
+  open.add(stop);
   try {
-    const url = await order<string>('serve', { ...fixed, ...settings });
-    const usage = async (): Promise<Spent> => ({ ...(await order<Usage>('usage')), postgresCpuMs: await database.cpuMs() });
+    const dataDir = await mkdtemp(join(process.cwd(), '.homeostat-bench-'));
+    undo.push(() => rm(dataDir, { recursive: true }));
+    // The server's account must get through, or its data would go elsewhere.
+    await chmod(dataDir, 0o711);
+    const database = await startDatabase(dataDir);
+    undo.push(database.stop);
+    await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
+    await fill?.(database);
+    const child = spawned(profileDir);
+    undo.push(() => ended(child));
+    const order = ordersTo(child);
+    const url = await order<string>('serve', { ...fixed, RECONCILER_DATABASE_URL: database.url, ...settings });
+    const usage = async (): Promise<Spent> => ({
+      ...(await order<Usage>('usage')),
+      postgresCpuMs: await database.cpuMs(),
+    });
     return { database, url, order, usage, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+const fixed = { RECONCILER_HTTP_PORT: '0', RECONCILER_LOG_LEVEL: 'warn' };
+
+/** Its environment is empty, so that it runs with the settings that it is given and with defaults. */
+function spawned(profileDir: string | undefined): ChildProcess {
+  const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+  return fork(join(__dirname, 'process.js'), { env: {}, execArgv });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.connected) child.disconnect();
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
 function ordersTo(child: ChildProcess): House['order'] {

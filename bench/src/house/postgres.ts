@@ -1,6 +1,8 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type EmbeddedPostgres, migrate, startPostgres } from '@homeostat/platform';
 import { Client } from 'pg';
+import { cpuMsOfFamily, parentOf } from './processes';
 
 /** A database of its own for one run: durable, migrated, and counting the statements of the services. */
 export interface Database {
@@ -8,29 +10,46 @@ export interface Database {
   query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
   /** CPU time of the server and all its children since it began; null where there is no /proc. */
   cpuMs(): Promise<number | null>;
+  /** Starts to count every statement, BEGIN and COMMIT too, by the server's log; the call that it returns says how many. */
+  countStatements(): Promise<() => Promise<number>>;
   stop(): Promise<void>;
 }
 
-/** Starts an embedded server with pg_stat_statements, which wants to be named before the start. */
+const serverSettings = [
+  // Wants to be named before the start.
+  `shared_preload_libraries = 'pg_stat_statements'`,
+  `log_line_prefix = '%a '`,
+  'log_parameter_max_length = 0',
+];
+
+/** Starts an embedded server. */
 export async function startDatabase(dataDir: string): Promise<Database> {
   const first = await startPostgres({ dataDir });
-  await once(first.url, `ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`);
+  for (const setting of serverSettings) await askOnce(first.url, `ALTER SYSTEM SET ${setting}`);
   await first.stop();
   const postgres = await startPostgres({ dataDir });
   await migrate(postgres.url);
-  return connected(postgres);
+  return connected(postgres, join(dataDir, 'postgres.log'));
 }
 
-async function connected({ url, stop }: EmbeddedPostgres): Promise<Database> {
+async function connected({ url, stop }: EmbeddedPostgres, log: string): Promise<Database> {
   const client = new Client({ connectionString: url, application_name: 'bench' });
   await client.connect();
-  await client.query('CREATE EXTENSION pg_stat_statements');
-  const [backend] = (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows;
-  const postmaster = (await processes()).find(({ pid }) => pid === backend!.pid)?.parent ?? null;
+  const query = async <Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> =>
+    (await client.query<Row>(sql, [...values])).rows;
+  await query('CREATE EXTENSION pg_stat_statements');
+  const [backend] = await query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const postmaster = await parentOf(backend!.pid);
   return {
     url,
-    query: async <Row extends object>(sql: string, values: readonly unknown[] = []) => (await client.query<Row>(sql, [...values])).rows,
-    cpuMs: async () => (postmaster === null ? null : cpuMsOf(postmaster)),
+    query,
+    cpuMs: async () => (postmaster === null ? null : cpuMsOfFamily(postmaster)),
+    countStatements: async () => {
+      await query(`ALTER SYSTEM SET log_statement = 'all'`);
+      await query('SELECT pg_reload_conf()');
+      const before = await statementsIn(log);
+      return async () => (await statementsIn(log)) - before;
+    },
     stop: async () => {
       await client.end();
       await stop();
@@ -38,38 +57,15 @@ async function connected({ url, stop }: EmbeddedPostgres): Promise<Database> {
   };
 }
 
-async function once(url: string, sql: string): Promise<void> {
+/** Statements in a log whose lines begin with the application's name; our own do not count. */
+async function statementsIn(log: string): Promise<number> {
+  const lines = (await readFile(log, 'utf8')).split('\n');
+  return lines.filter((line) => /^(?!bench )\S+ LOG: {2}(execute|statement)\b/.test(line)).length;
+}
+
+async function askOnce(url: string, sql: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query(sql);
   await client.end();
-}
-
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly ownTicks: number;
-  /** Of children that have ended. */
-  readonly endedTicks: number;
-}
-
-/** Linux counts CPU time in hundredths of a second here, whatever the kernel does within. */
-const TICK_MS = 10;
-
-async function cpuMsOf(postmaster: number): Promise<number> {
-  const family = (await processes()).filter(({ pid, parent }) => pid === postmaster || parent === postmaster);
-  const ticks = family.map(({ pid, ownTicks, endedTicks }) => ownTicks + (pid === postmaster ? endedTicks : 0));
-  return TICK_MS * ticks.reduce((sum, one) => sum + one, 0);
-}
-
-/** All processes, from proc(5); none on other systems. */
-async function processes(): Promise<Process[]> {
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
-  const stats = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')));
-  return stats.filter(Boolean).map((stat) => {
-    // The second field is the program's name in parentheses, and may hold anything.
-    const [, parent, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
-    const [own, ownSystem, ended, endedSystem] = rest.slice(9) as [number, number, number, number];
-    return { pid: parseInt(stat, 10), parent: parent!, ownTicks: own + ownSystem, endedTicks: ended + endedSystem };
-  });
 }

@@ -12,7 +12,11 @@ const MB = 2 ** 20;
 
 function usage(): Usage {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  return { cpuMs: (userCPUTime + systemCPUTime) / 1_000, rssMb: process.memoryUsage.rss() / MB, peakRssMb: maxRSS / 1_024 };
+  return {
+    cpuMs: (userCPUTime + systemCPUTime) / 1_000,
+    rssMb: process.memoryUsage.rss() / MB,
+    peakRssMb: maxRSS / 1_024,
+  };
 }
 
 obey('serve', async (settings: Record<string, string>) => {

@@ -49,7 +49,10 @@ const anything = fc.record({
     created_at: ago,
     started_at: fc.option(ago),
   }),
-  settings: fc.record({ timeoutMs: fc.integer({ min: 1, max: 50 * minute }), queueTimeoutMs: fc.integer({ min: 1, max: 50 * minute }) }),
+  settings: fc.record({
+    timeoutMs: fc.integer({ min: 1, max: 50 * minute }),
+    queueTimeoutMs: fc.integer({ min: 1, max: 50 * minute }),
+  }),
 });
 
 test('whatever it sees: a build at its end is left alone, and any other has a deadline ahead or is ended now', () => {

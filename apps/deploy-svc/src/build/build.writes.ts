@@ -23,7 +23,9 @@ export const openStates: readonly BuildStatus[] = ['queued', 'initializing', 'bu
 
 /** Locks the builds among `$1` that are in one of the states `$2`, in key order. */
 const locked = `
-  WITH b AS MATERIALIZED (SELECT id, status FROM build WHERE id = ANY ($1) AND status = ANY ($2) ORDER BY id FOR UPDATE)`;
+  WITH b AS MATERIALIZED (
+    SELECT b.* FROM unnest($1::uuid[]) AS p (id) CROSS JOIN LATERAL (SELECT id, status FROM build WHERE id = p.id FOR UPDATE) AS b
+    WHERE b.status = ANY ($2))`;
 const returned = `w.id, w.tenant_id, w.generation, w.deployment_id, b.status AS "from"`;
 
 /** queued → initializing. */
@@ -62,15 +64,16 @@ export async function beat(tx: Tx, id: string): Promise<Pick<Written, 'id'>[]> {
 export async function finish(tx: Tx, reports: readonly Report[]): Promise<Written[]> {
   const column = (name: keyof Report) => reports.map((report) => report[name]);
   const finished = await tx.query<Written & { image_id: string }>(
-    `${locked}, r AS MATERIALIZED (
-       SELECT * FROM unnest($1::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-         AS r (id, image_id, registry, repository, tag, digest)),
+    `WITH b AS MATERIALIZED (
+       SELECT b.status, r.* FROM unnest($1::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+         AS r (id, image_id, registry, repository, tag, digest)
+       CROSS JOIN LATERAL (SELECT status FROM build WHERE id = r.id FOR UPDATE) AS b WHERE b.status = ANY ($2)),
      w AS (
-       UPDATE build w SET status = 'ready', image_id = r.image_id, finished_at = now(), reason = NULL, message = NULL
-       FROM b JOIN r USING (id) WHERE w.id = b.id RETURNING ${returned}, w.image_id),
+       UPDATE build w SET status = 'ready', image_id = b.image_id, finished_at = now(), reason = NULL, message = NULL
+       FROM b WHERE w.id = b.id RETURNING ${returned}, w.image_id, b.registry, b.repository, b.tag, b.digest),
      i AS (
        INSERT INTO image (id, tenant_id, build_id, registry, repository, tag, digest)
-       SELECT r.image_id, w.tenant_id, w.id, r.registry, r.repository, r.tag, r.digest FROM w JOIN r USING (id))
+       SELECT image_id, tenant_id, id, registry, repository, tag, digest FROM w)
      SELECT * FROM w`,
     [column('id'), openStates, reports.map(() => uuidv7()), ...(['registry', 'repository', 'tag', 'digest'] as const).map(column)],
   );

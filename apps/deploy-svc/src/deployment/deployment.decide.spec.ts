@@ -15,10 +15,25 @@ type Gate = DeploymentSight['settings']['gate'];
 const nobody = { count: 0, newest_ready_at: null };
 const sight = (row: Row, facts: Facts = {}, gate: Gate = 'assigned'): DeploymentSight => ({
   deployment: {
-    id: 'd', status: 'queued', phase: null, build_id: null, image_id: null, vm_id: null, port: 8080, pinned: false,
-    cancel_requested_at: null, building_at: null, image_at: null, ...row,
+    id: 'd',
+    status: 'queued',
+    phase: null,
+    build_id: null,
+    image_id: null,
+    vm_id: null,
+    port: 8080,
+    pinned: false,
+    cancel_requested_at: null,
+    building_at: null,
+    image_at: null,
+    ...row,
   },
-  build: null, claim: null, newer: nobody, queue: null, health: null, ...facts,
+  build: null,
+  claim: null,
+  newer: nobody,
+  queue: null,
+  health: null,
+  ...facts,
   settings: { gate, graceMs: 5 * minute, buildDeadlineMs: 71 * minute, vmDeadlineMs: 60 * minute },
 });
 
@@ -35,7 +50,14 @@ const waitingForBuild = (facts: Facts, row: Row = {}) =>
   sight({ status: 'building', phase: 'waiting_for_build', build_id: 'b', building_at: from(-minute), ...row }, facts);
 const waitingForVm = (facts: Facts, row: Row = {}, gate?: Gate) =>
   sight(
-    { status: 'building', phase: 'waiting_for_vm', image_id: 'i', building_at: from(-2 * minute), image_at: from(-minute), ...row },
+    {
+      status: 'building',
+      phase: 'waiting_for_vm',
+      image_id: 'i',
+      building_at: from(-2 * minute),
+      image_at: from(-minute),
+      ...row,
+    },
     facts,
     gate,
   );
@@ -141,7 +163,11 @@ const deployment: fc.Arbitrary<DeploymentSight['deployment']> = fc.record({
   building_at: fc.option(ago),
   image_at: fc.option(ago),
 });
-const vm = fc.record({ id: fc.constant('vm'), status: fc.constantFrom(...vmStates), private_ip: fc.constant('10.77.0.10') });
+const vm = fc.record({
+  id: fc.constant('vm'),
+  status: fc.constantFrom(...vmStates),
+  private_ip: fc.constant('10.77.0.10'),
+});
 const anything: fc.Arbitrary<DeploymentSight> = fc.record({
   deployment,
   build: fc.option(
@@ -153,10 +179,7 @@ const anything: fc.Arbitrary<DeploymentSight> = fc.record({
     }),
   ),
   claim: fc.option(fc.record({ id: fc.constant('c'), vm: fc.option(vm) })),
-  newer: fc.oneof(
-    fc.constant(nobody),
-    fc.record({ count: fc.constantFrom(1, 2), newest_ready_at: ago }),
-  ),
+  newer: fc.oneof(fc.constant(nobody), fc.record({ count: fc.constantFrom(1, 2), newest_ready_at: ago })),
   queue: fc.option(fc.record({ ahead: fc.nat(9), pooling: fc.nat(9), initializing: fc.nat(9) })),
   health: fc.option(fc.record({ healthy: fc.boolean(), answer: fc.constant('it answered') })),
   settings: fc.record({

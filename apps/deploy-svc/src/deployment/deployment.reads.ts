@@ -25,9 +25,9 @@ export async function factsOf(database: Database, keys: readonly string[]): Prom
        c.id AS claim_id, c.vm_id AS claimed_vm_id, v.status AS vm_status, host(v.private_ip) AS private_ip,
        newer.count AS newer, newer.newest_ready_at
      FROM deployment d
-     LEFT JOIN build b ON b.id = d.build_id
-     LEFT JOIN vm_claim c ON c.deployment_id = d.id AND c.released_at IS NULL
-     LEFT JOIN vm v ON v.id = c.vm_id
+     LEFT JOIN LATERAL (SELECT * FROM build WHERE id = d.build_id LIMIT 1) AS b ON true
+     LEFT JOIN LATERAL (SELECT * FROM vm_claim WHERE deployment_id = d.id AND released_at IS NULL LIMIT 1) AS c ON true
+     LEFT JOIN LATERAL (SELECT * FROM vm WHERE id = c.vm_id LIMIT 1) AS v ON true
      CROSS JOIN LATERAL (
        SELECT count(*)::integer AS count, (array_agg(n.ready_at ORDER BY n.number DESC))[1] AS newest_ready_at
        FROM (

@@ -15,11 +15,15 @@ interface Written {
   readonly from: DeploymentStatus;
 }
 
-/** `p`: the plans as rows; `d`: their deployments, locked in key order, that are still in one of the states `$2`. */
+/**
+ * `d`: the plans' deployments, locked one by one in key order, that are still in one of the states `$2`; with why, an id
+ * to refer to, and a word. What is joined to `d` is joined by key: the cost follows the batch, not its square.
+ */
 const locked = `
-  WITH p AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $3::text[], $4::uuid[]) AS p (id, because, ref)),
-  d AS MATERIALIZED (
-    SELECT d.id, d.status, p.because, p.ref FROM p JOIN deployment d USING (id) WHERE d.status = ANY ($2) ORDER BY d.id FOR UPDATE OF d)`;
+  WITH d AS MATERIALIZED (
+    SELECT d.id, d.status, p.because, p.ref, p.word
+    FROM unnest($1::uuid[], $3::text[], $4::uuid[], $5::text[]) AS p (id, because, ref, word)
+    CROSS JOIN LATERAL (SELECT id, status FROM deployment WHERE id = p.id FOR UPDATE) AS d WHERE d.status = ANY ($2))`;
 const returned = `RETURNING w.id, w.tenant_id, w.generation, w.environment_id, d.status AS "from"`;
 
 /** queued → building, with a build of its own or the one it has already: a second one is impossible, by constraint. */
@@ -32,7 +36,7 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
      made AS (
        INSERT INTO build (id, tenant_id, deployment_id, project_id, commit)
        SELECT build_id, tenant_id, id, project_id, commit FROM w WHERE is_new)
-     SELECT w.*, now() + make_interval(secs => $5::float8 / 1000) AS deadline FROM w`,
+     SELECT w.*, now() + make_interval(secs => $6::float8 / 1000) AS deadline FROM w`,
     [...columns(plans, ['queued'], () => uuidv7()), queueTimeoutMs],
   );
   for (const row of written) {
@@ -52,25 +56,22 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
 
 /** Takes over the image and asks for a VM. A deployment has one unreleased claim at most, by constraint. */
 export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
-  const claims = new Map(plans.map(({ key }) => [key, uuidv7()]));
   const wanted = plans[0]!.observed.settings.gate === 'assigned' ? 'assigned' : 'running';
-  const written = await tx.query<Written>(
+  const written = await tx.query<Written & { claim_id: string }>(
     `${locked}, w AS (
        UPDATE deployment w SET status = CASE WHEN w.status = 'queued' THEN 'building' ELSE w.status END,
          phase = CASE WHEN w.status = 'ready' THEN NULL ELSE 'waiting_for_vm' END, image_id = d.ref,
          building_at = coalesce(w.building_at, now()), image_at = coalesce(w.image_at, now()), message = d.because
-       FROM d WHERE w.id = d.id ${returned}, w.image_id, w.port, w.env),
+       FROM d WHERE w.id = d.id ${returned}, w.image_id, w.port, w.env, d.word::uuid AS claim_id),
      c AS (
        INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id, wanted)
-       SELECT ids.claim_id, w.id, w.image_id, w.port, w.env, w.tenant_id, $6
-       FROM w JOIN unnest($1::uuid[], $5::uuid[]) AS ids (id, claim_id) ON ids.id = w.id ORDER BY w.id)
+       SELECT claim_id, id, image_id, port, env, tenant_id, $6 FROM w ORDER BY id)
      SELECT * FROM w`,
-    [...columns(plans, ['queued', 'building', 'ready'], imageOf), [...claims.values()], wanted],
+    [...columns(plans, ['queued', 'building', 'ready'], imageOf, () => uuidv7()), wanted],
   );
   for (const row of written) {
     if (row.from === 'queued') moved(tx, row, 'building', 'it has its image already');
-    const claim_id = claims.get(row.id)!;
-    const { tenant_id, id: deployment_id } = row;
+    const { tenant_id, id: deployment_id, claim_id } = row;
     tx.emit('vm.claimed', { tenant_id, subject: claim_id, version: '1', data: { claim_id, deployment_id } });
     tx.look('pool', POOL_ID);
   }
@@ -109,16 +110,14 @@ export async function adopt(tx: Tx, plans: Plans): Promise<string[]> {
 
 /** Ends deployments: their VM goes back and is forgotten, their build is cancelled, in the same transaction. */
 export async function retire(tx: Tx, plans: Plans): Promise<string[]> {
-  const reasons = plans.map(({ step }) => (step.do === 'fail' ? step.reason : null));
   const written = await tx.query<Written & { because: string; reason: string | null; build_id: string | null }>(
-    `${locked}, why AS (SELECT * FROM unnest($1::uuid[], $5::text[]) AS y (id, reason))
-     UPDATE deployment w SET status = CASE WHEN why.reason IS NULL THEN 'inactive' ELSE 'failed' END, phase = NULL, vm_id = NULL,
-       inactive_at = CASE WHEN why.reason IS NULL THEN now() END, failed_at = CASE WHEN why.reason IS NOT NULL THEN now() END,
-       reason = coalesce(why.reason, 'Superseded'), message = d.because
-     FROM d JOIN why USING (id) WHERE w.id = d.id AND (w.status = 'ready') = (why.reason IS NULL)
-       AND NOT (w.pinned AND coalesce(why.reason, 'Superseded') = 'Superseded')
-     ${returned}, d.because, why.reason, w.build_id`,
-    [...columns(plans, ['queued', 'building', 'ready'], () => null), reasons],
+    `${locked} UPDATE deployment w SET status = CASE WHEN d.word IS NULL THEN 'inactive' ELSE 'failed' END, phase = NULL, vm_id = NULL,
+       inactive_at = CASE WHEN d.word IS NULL THEN now() END, failed_at = CASE WHEN d.word IS NOT NULL THEN now() END,
+       reason = coalesce(d.word, 'Superseded'), message = d.because
+     FROM d WHERE w.id = d.id AND (w.status = 'ready') = (d.word IS NULL)
+       AND NOT (w.pinned AND coalesce(d.word, 'Superseded') = 'Superseded')
+     ${returned}, d.because, d.word AS reason, w.build_id`,
+    columns(plans, ['queued', 'building', 'ready'], () => null, ({ step }) => (step.do === 'fail' ? step.reason : null)),
   );
   for (const { because, reason, ...row } of written) moved(tx, row, reason === null ? 'inactive' : 'failed', because, reason ?? 'Superseded');
   const ids = written.map(({ id }) => id);
@@ -158,6 +157,11 @@ function vmOf({ step }: Plans[number]): string | null {
   return 'vm_id' in step ? step.vm_id : null;
 }
 
-function columns(plans: Plans, from: readonly DeploymentStatus[], ref: (plan: Plans[number]) => string | null): unknown[] {
-  return [plans.map(({ key }) => key), from, plans.map(({ because }) => because), plans.map(ref)];
+function columns(
+  plans: Plans,
+  from: readonly DeploymentStatus[],
+  ref: (plan: Plans[number]) => string | null,
+  word: (plan: Plans[number]) => string | null = () => null,
+): unknown[] {
+  return [plans.map(({ key }) => key), from, plans.map(({ because }) => because), plans.map(ref), plans.map(word)];
 }

@@ -28,12 +28,24 @@ function sightOf(all: readonly Sibling[], at: number): DeploymentSight {
   const newest = newer.at(-1);
   return {
     deployment: {
-      id: String(at), status, pinned, phase: status === 'building' ? 'waiting_for_build' : null, build_id: 'b', image_id: 'i',
-      vm_id: 'vm', port: 80, cancel_requested_at: null, building_at: now, image_at: now,
+      id: String(at),
+      status,
+      pinned,
+      phase: status === 'building' ? 'waiting_for_build' : null,
+      build_id: 'b',
+      image_id: 'i',
+      vm_id: 'vm',
+      port: 80,
+      cancel_requested_at: null,
+      building_at: now,
+      image_at: now,
     },
     build: { status: 'building', image_id: null, reason: null, message: null },
     claim: status === 'ready' ? { id: 'c', vm: { id: 'vm', status: 'running', private_ip: '10.77.0.2' } } : null,
-    newer: { count: Math.min(2, newer.length), newest_ready_at: newest ? new Date(now.getTime() - newest.readyForMs) : null },
+    newer: {
+      count: Math.min(2, newer.length),
+      newest_ready_at: newest ? new Date(now.getTime() - newest.readyForMs) : null,
+    },
     queue: null,
     health: null,
     settings: { gate: 'assigned', graceMs, buildDeadlineMs: 60 * minute, vmDeadlineMs: 60 * minute },
@@ -45,8 +57,10 @@ const goes = (all: readonly Sibling[], at: number): boolean => {
   const decision = decided(all, at);
   return decision.verdict === 'act' && ['inactivate', 'fail'].includes(decision.step.do);
 };
-const readyOnes = (all: readonly Sibling[]): number[] => all.flatMap(({ status }, at) => (status === 'ready' ? [at] : []));
-const always = (holds: (all: readonly Sibling[]) => void): void => fc.assert(fc.property(siblings, holds), { numRuns: 1_000 });
+const readyOnes = (all: readonly Sibling[]): number[] =>
+  all.flatMap(({ status }, at) => (status === 'ready' ? [at] : []));
+const always = (holds: (all: readonly Sibling[]) => void): void =>
+  fc.assert(fc.property(siblings, holds), { numRuns: 1_000 });
 
 test('the newest ready deployment stays', () => {
   always((all) => {
@@ -61,7 +75,11 @@ test('the second newest ready deployment stays until the newest has been ready f
     if (newest === undefined || all[second!]!.pinned) return;
     const { readyForMs } = all[newest]!;
     expect(goes(all, second!)).toBe(readyForMs >= graceMs);
-    if (readyForMs < graceMs) expect(decided(all, second!)).toMatchObject({ verdict: 'wait', until: new Date(now.getTime() + graceMs - readyForMs) });
+    if (readyForMs < graceMs)
+      expect(decided(all, second!)).toMatchObject({
+        verdict: 'wait',
+        until: new Date(now.getTime() + graceMs - readyForMs),
+      });
   });
 });
 

@@ -7,14 +7,30 @@ const minute = 60_000;
 const from = (ms: number): Date => new Date(now.getTime() + ms);
 
 const pool = (more: Partial<PoolSight> = {}): PoolSight => ({
-  size: 3, pooling: more.free?.length ?? 0, initializing: 0, free: [], off: [], waitingClaims: more.claims?.length ?? 0, claims: [],
-  regions: ['eu', 'us'], turn: 0, numbers: [0, 1, 2, 3, 4, 5], nextNumberAt: null, condition: null, ...more,
+  size: 3,
+  pooling: more.free?.length ?? 0,
+  initializing: 0,
+  free: [],
+  off: [],
+  waitingClaims: more.claims?.length ?? 0,
+  claims: [],
+  regions: ['eu', 'us'],
+  turn: 0,
+  numbers: [0, 1, 2, 3, 4, 5],
+  nextNumberAt: null,
+  condition: null,
+  ...more,
 });
 
 const acts = (step: PoolStep) => ({ verdict: 'act', step, next: 'now' });
 const makes = (turn: number, ...vms: [number, string][]) =>
   acts({ do: 'make', vms: vms.map(([number, region]) => ({ number, region })), turn });
-const waits = (until: Date, because: string, fix: string) => ({ verdict: 'wait', until, because, fix: expect.stringContaining(fix) });
+const waits = (until: Date, because: string, fix: string) => ({
+  verdict: 'wait',
+  until,
+  because,
+  fix: expect.stringContaining(fix),
+});
 const reports = (condition: string | null) => ({ verdict: 'act', step: { do: 'report', condition } });
 const exhausted = 'every address of the network is used or in quarantine';
 
@@ -133,8 +149,12 @@ test('whatever it sees, it does not settle while VMs are missing or claims could
 
 /** What a pass leaves: every VM made comes up at once, and every free one is taken by a claim. */
 function nextTurn(regions: readonly string[], size: number, turn: number): { turn: number; made: string[] } {
-  const decision = decidePool(pool({ size, regions, turn, numbers: Array.from({ length: size }, (_, number) => number) }), now);
-  if (decision.verdict !== 'act' || decision.step.do !== 'make') throw new Error(`expected VMs, not ${decision.verdict}`);
+  const decision = decidePool(
+    pool({ size, regions, turn, numbers: Array.from({ length: size }, (_, number) => number) }),
+    now,
+  );
+  if (decision.verdict !== 'act' || decision.step.do !== 'make')
+    throw new Error(`expected VMs, not ${decision.verdict}`);
   return { turn: decision.step.turn, made: decision.step.vms.map(({ region }) => region) };
 }
 
@@ -169,7 +189,14 @@ interface World {
 }
 
 const sightOf = (world: World, size: number, addresses: number): PoolSight => ({
-  ...pool({ size, free: world.pooling, off: world.off, claims: world.claims, turn: world.turn, condition: world.condition }),
+  ...pool({
+    size,
+    free: world.pooling,
+    off: world.off,
+    claims: world.claims,
+    turn: world.turn,
+    condition: world.condition,
+  }),
   initializing: world.initializing.length,
   numbers: Array.from({ length: addresses }, (_, number) => number).filter((number) => !world.used.has(number)),
 });
@@ -204,7 +231,16 @@ test('whatever happens around it, the pool comes to rest, and has never more VMs
   const happening = fc.constantFrom('claim', 'up', 'switched off', 'nothing');
   fc.assert(
     fc.property(fc.nat(5), fc.nat(12), fc.array(happening, { maxLength: 60 }), (size, addresses, happenings) => {
-      const world: World = { pooling: [], initializing: [], off: [], used: new Set(), claims: [], turn: 0, made: 0, condition: null };
+      const world: World = {
+        pooling: [],
+        initializing: [],
+        off: [],
+        used: new Set(),
+        claims: [],
+        turn: 0,
+        made: 0,
+        condition: null,
+      };
       for (const what of happenings) {
         if (what === 'claim') world.claims.push(`claim${world.made}`);
         if (what === 'up' && world.initializing.length > 0) world.pooling.push(world.initializing.shift()!);

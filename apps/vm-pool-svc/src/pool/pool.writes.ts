@@ -20,12 +20,12 @@ interface Bound {
 /** Binds VMs that are still free to claims that still wait; a pair of which either has moved on is left out. */
 export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
   const bound = await tx.query<Bound>(
-    `WITH pair AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS p (claim_id, vm_id)),
-     free AS MATERIALIZED (
-       SELECT vm.id FROM vm WHERE id IN (SELECT vm_id FROM pair) AND status = 'pooling' ORDER BY id FOR UPDATE),
+    `WITH free AS MATERIALIZED (
+       SELECT v.id, p.claim_id FROM unnest($1::uuid[], $2::uuid[]) AS p (claim_id, vm_id)
+       CROSS JOIN LATERAL (SELECT id, status FROM vm WHERE id = p.vm_id FOR UPDATE) AS v WHERE v.status = 'pooling'),
      claimed AS (
-       UPDATE vm_claim c SET vm_id = pair.vm_id, bound_at = now() FROM pair JOIN free ON free.id = pair.vm_id
-       WHERE c.id = pair.claim_id AND c.vm_id IS NULL AND c.released_at IS NULL RETURNING c.*)
+       UPDATE vm_claim c SET vm_id = free.id, bound_at = now() FROM free
+       WHERE c.id = free.claim_id AND c.vm_id IS NULL AND c.released_at IS NULL RETURNING c.*)
      UPDATE vm SET status = 'starting', status_at = now(), claim_id = c.id, image_id = c.image_id, tenant_id = c.tenant_id,
        reason = NULL, message = 'bound to a claim'
      FROM claimed c WHERE vm.id = c.vm_id
@@ -50,30 +50,31 @@ export async function bootAgain(tx: Tx, vms: readonly string[], because: string)
 /** Makes rows for new VMs, each with an address that nobody has; a number that was taken meanwhile is left out. */
 export async function make(tx: Tx, { vms, turn }: Make, network: Network, because: string): Promise<number> {
   const wanted = vms.map(({ number, region }) => ({ id: uuidv7(), number, region, address: addressOf(network, number) }));
-  const made = await tx.query<{ id: string }>(
-    `WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::inet[]) AS w (id, number, region, address)),
-     taken AS (
-       INSERT INTO vm_address AS a (number, vm_id) SELECT number, id FROM wanted ORDER BY number
-       ON CONFLICT (number) DO UPDATE SET vm_id = excluded.vm_id, free_at = NULL WHERE a.vm_id IS NULL AND a.free_at <= now()
-       RETURNING vm_id),
-     turned AS (UPDATE pool SET turn = $6, condition = NULL, message = NULL WHERE id = $5)
+  const taken = new Set(await takeNumbers(tx, wanted));
+  const made = wanted.filter(({ number }) => taken.has(number));
+  await tx.query(
+    `WITH turned AS (UPDATE pool SET turn = $5, condition = NULL, message = NULL WHERE id = $6)
      INSERT INTO vm (id, tenant_id, region_id, number, private_ip, message)
-     SELECT w.id, 'system', w.region, w.number, w.address, $7 FROM wanted w JOIN taken ON taken.vm_id = w.id RETURNING id`,
-    [
-      wanted.map(({ id }) => id),
-      wanted.map(({ number }) => number),
-      wanted.map(({ region }) => region),
-      wanted.map(({ address }) => address),
-      POOL_ID,
-      turn,
-      because,
-    ],
+     SELECT id, 'system', region, number, address, $7
+     FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::inet[]) AS w (id, number, region, address)`,
+    [...(['id', 'number', 'region', 'address'] as const).map((name) => made.map((vm) => vm[name])), turn, POOL_ID, because],
   );
   for (const { id } of made) {
     tx.changed({ tenant_id: 'system', kind: 'vms', key: id, from: null, to: 'initializing', because });
     tx.look('vms', id);
   }
   return made.length;
+}
+
+/** Gives VM numbers to VMs, and returns those that were to be had. */
+async function takeNumbers(tx: Tx, wanted: readonly { readonly id: string; readonly number: number }[]): Promise<number[]> {
+  const taken = await tx.query<{ number: number }>(
+    `INSERT INTO vm_address AS a (number, vm_id) SELECT * FROM unnest($1::integer[], $2::uuid[]) AS w (number, id) ORDER BY number
+     ON CONFLICT (number) DO UPDATE SET vm_id = excluded.vm_id, free_at = NULL WHERE a.vm_id IS NULL AND a.free_at <= now()
+     RETURNING number`,
+    [wanted.map(({ number }) => number), wanted.map(({ id }) => id)],
+  );
+  return taken.map(({ number }) => number);
 }
 
 /** Says, or takes back, what hinders the pool; subscribers hear of it once. */

@@ -86,7 +86,14 @@ const anything: fc.Arbitrary<VmSight> = fc.record({
     region: fc.constant('eu'),
   }),
   claim: fc.option(fc.record({ id: fc.constant('c'), released: fc.boolean(), workload: fc.constant(workload) })),
-  machine: fc.constantFrom(null, 'booting' as const, 'up' as const, 'running' as const, 'stopped' as const, 'absent' as const),
+  machine: fc.constantFrom(
+    null,
+    'booting' as const,
+    'up' as const,
+    'running' as const,
+    'stopped' as const,
+    'absent' as const,
+  ),
   settings: fc.record({ reuse: fc.boolean(), bootTimeoutMs: fc.integer({ min: 1, max: 10 * minute }) }),
 });
 const always = (holds: (seen: VmSight, decision: ReturnType<typeof decideVm>) => void): void =>
@@ -125,7 +132,12 @@ test('whatever it sees, an answer of the provider is not asked for twice in one 
 });
 
 test('whatever it sees, its status moves only on what the provider was seen to have done', () => {
-  const proof: Record<string, VmSight['machine']> = { pool: 'up', run: 'running', switch_off: 'stopped', forget: 'absent' };
+  const proof: Record<string, VmSight['machine']> = {
+    pool: 'up',
+    run: 'running',
+    switch_off: 'stopped',
+    forget: 'absent',
+  };
   always(({ machine }, decision) => {
     if (decision.verdict === 'act' && decision.step.do in proof) expect(machine).toBe(proof[decision.step.do]);
   });

@@ -24,8 +24,8 @@ export interface Change {
 /** Locks the VMs among `$1` that are in one of the states `$2`, in key order; `$3` says why each is changed. */
 const inState = `
   WITH v AS MATERIALIZED (
-    SELECT vm.id, vm.status, vm.claim_id, n.because FROM unnest($1::uuid[], $3::text[]) AS n (id, because) JOIN vm USING (id)
-    WHERE vm.status = ANY ($2) ORDER BY vm.id FOR UPDATE OF vm)`;
+    SELECT v.*, n.because FROM unnest($1::uuid[], $3::text[]) AS n (id, because)
+    CROSS JOIN LATERAL (SELECT id, status, claim_id FROM vm WHERE id = n.id FOR UPDATE) AS v WHERE v.status = ANY ($2))`;
 
 /**
  * Moves VMs that are still in one of the states `from`; those that are not stay as they are, and are not returned. A

@@ -147,13 +147,16 @@ const claimLooks = `
 `;
 
 /**
- * Writes results of looks (epoch > 0, fenced by it) and wishes for looks (epoch 0) in one statement and in key order:
- * two services that wake each other's resources would deadlock otherwise. Returns the keys whose lease was lost.
+ * Writes results of looks (epoch > 0, fenced by it) and wishes for looks (epoch 0) in one statement and in falling key
+ * order: two services that wake each other's resources would deadlock otherwise. Singletons such as the pool have the
+ * lowest keys, so what everybody wants to wake is locked last, and for the time of a commit only. Returns the keys
+ * whose lease was lost.
  */
 const noteLooks = `
   CREATE FUNCTION note_looks(kinds text[], keys uuid[], epochs bigint[], generations bigint[], dues timestamptz[],
     outcomes text[], becauses text[], fixes text[], failed integer[], pass_texts text[])
-  RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
   BEGIN
     IF current_setting('role') <> 'none' AND EXISTS (
       SELECT FROM unnest(kinds, outcomes) AS n (kind, outcome) JOIN reconcile_kind k USING (kind)
@@ -175,9 +178,9 @@ const noteLooks = `
         (kind, key, due_at, rank_at, generation, failures, lease_epoch, outcome, because, fix, passes)
       SELECT kind, key, due_at, CASE WHEN outcome IN ('waiting', 'failed') THEN due_at + interval '30 s' ELSE due_at END,
         generation, failures, epoch, outcome, because, fix, array_remove(ARRAY[pass], NULL)
-      FROM note WHERE outcome IS DISTINCT FROM 'gone' AND (epoch = 0 OR EXISTS (
-        SELECT FROM reconcile_status known WHERE known.kind = note.kind AND known.key = note.key))
-      ORDER BY kind, key
+      FROM note WHERE outcome IS DISTINCT FROM 'gone' AND (epoch = 0 OR (
+        SELECT true FROM reconcile_status known WHERE known.kind = note.kind AND known.key = note.key LIMIT 1))
+      ORDER BY key DESC, kind
       ON CONFLICT (kind, key) DO UPDATE SET
         due_at = CASE
           WHEN s.paused THEN NULL
@@ -210,7 +213,7 @@ const requestLook = `
   CREATE FUNCTION request_look(wanted_kind text, wanted_keys uuid[]) RETURNS void
   LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     INSERT INTO reconcile_status AS s (kind, key, due_at, rank_at)
-    SELECT DISTINCT wanted_kind, wanted.key, now(), now() FROM unnest(wanted_keys) AS wanted (key) ORDER BY wanted.key
+    SELECT DISTINCT wanted_kind, wanted.key, now(), now() FROM unnest(wanted_keys) AS wanted (key) ORDER BY wanted.key DESC
     ON CONFLICT (kind, key) DO UPDATE SET
       generation = s.generation + 1,
       due_at = CASE WHEN s.paused THEN NULL ELSE least(s.due_at, excluded.due_at) END,

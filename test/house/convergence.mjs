@@ -1,0 +1,28 @@
+import { check, faults, rowsOf } from './database.mjs';
+import { until } from './until.mjs';
+
+/** Looks that are due now, as text; the empty string where there are none. */
+async function due(url) {
+  const rows = await rowsOf(url, 'SELECT kind, key, because FROM reconcile_status WHERE due_at <= now() LIMIT 3');
+  return rows.map((row) => `  due: ${JSON.stringify(row)}`).join('\n');
+}
+
+/** What the pool at `address` lacks, as text. */
+async function lacking(address) {
+  const { wanted, pooling } = await (await fetch(`${address}/v1/pool`)).json();
+  return pooling === wanted ? '' : `  the pool has ${pooling} of ${wanted} VM(s)`;
+}
+
+/**
+ * Resolves to the milliseconds until everything is at rest: nothing is due, the pool is full, all invariants hold.
+ * Throws with what is left after `ms`. `address`: any process that answers for the pool.
+ */
+export async function converged(url, address, ms) {
+  const calm = async () => {
+    const left = [await faults(url, { atRest: true }), await due(url), await lacking(address)].filter(Boolean);
+    return left.length === 0 || left.join('\n');
+  };
+  const tookMs = await until(calm, ms, 'everything is at rest');
+  await check(url, { atRest: true });
+  return tookMs;
+}
