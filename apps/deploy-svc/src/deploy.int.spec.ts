@@ -263,7 +263,7 @@ describe('a deployment', () => {
   });
 
   test('says how many are ahead of it while it waits for a VM', async () => {
-    for (const _one of [1, 2]) {
+    for (let ahead = 0; ahead < 2; ahead += 1) {
       const { id } = await deploy();
       await finished(id);
       await claimOf(id);

@@ -38,28 +38,27 @@ beforeAll(async () => {
 
 afterAll(() => database.close());
 
-/** The tables that `work` read from end to end, as PostgreSQL counted it; a connection's counts are in when it has closed. */
+/** The tables that `work` read from end to end, as PostgreSQL counted it: what a connection did is counted when it has gone. */
 async function scannedBy(work: (own: Database) => Promise<unknown>): Promise<string[]> {
-  const counts = () =>
-    database.sql<{ relname: string; seq: number; idx: number }>(
-      `SELECT relname, seq_scan::integer AS seq, coalesce(idx_scan, 0)::integer AS idx FROM pg_stat_user_tables WHERE relname = ANY ($1) ORDER BY relname`,
-      [tables],
-    );
-  await database.sql('SELECT pg_stat_clear_snapshot()');
-  const before = await counts();
+  const before = await scans();
   const own = new Database({ url: database.url, role: 'homeostat_deploy', application: 'deploy-svc', connections: 2 });
   try {
     await work(own);
   } finally {
     await own.close();
   }
-  for (;;) {
-    const after = await counts();
-    if (JSON.stringify(after) !== JSON.stringify(before)) {
-      return after.filter(({ seq }, at) => seq > before[at]!.seq).map(({ relname }) => relname);
-    }
-    await new Promise((tick) => setTimeout(tick, 20));
-  }
+  while ((await database.sql('SELECT FROM pg_stat_activity WHERE application_name = $1', ['deploy-svc'])).length > 0);
+  const after = await scans();
+  return tables.filter((table) => after.get(table)! > before.get(table)!);
+}
+
+async function scans(): Promise<Map<string, number>> {
+  await database.sql('SELECT pg_stat_force_next_flush()');
+  const rows = await database.sql<{ relname: string; count: number }>(
+    'SELECT relname, seq_scan::integer AS count FROM pg_stat_user_tables WHERE relname = ANY ($1)',
+    [tables],
+  );
+  return new Map(rows.map(({ relname, count }) => [relname, count]));
 }
 
 const someDeployments = async () =>

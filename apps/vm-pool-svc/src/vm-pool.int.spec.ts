@@ -340,11 +340,10 @@ describe('addresses', () => {
     await start();
     await untilCondition('AddressesExhausted');
     expect(await vms()).toMatchObject([{ number: 8191, private_ip: '10.77.255.250' }]);
-    expect(() =>
-      database.sql(
-        `INSERT INTO vm (id, tenant_id, region_id, number, private_ip) SELECT gen_random_uuid(), 'system', region_id, 1, private_ip FROM vm`,
-      ),
-    ).rejects.toThrow('vm_private_ip_key');
+    const twice = database.sql(
+      `INSERT INTO vm (id, tenant_id, region_id, number, private_ip) SELECT gen_random_uuid(), 'system', region_id, 1, private_ip FROM vm`,
+    );
+    await expect(twice).rejects.toThrow('vm_private_ip_key');
   });
 });
 

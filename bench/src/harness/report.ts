@@ -24,15 +24,14 @@ export interface Report {
   readonly results: readonly Result[];
 }
 
+/** Lines between rows say nothing that the rows do not. */
+const plain = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
 const head = ['', 'median', 'least … most', 'bar', 'of the bar', 'original', 'original : ours'];
 
 /** The table for a terminal. */
 export function tableOf(result: Result): string {
-  const table = new Table({
-    head,
-    style: { head: [], border: [] },
-    colAligns: ['left', ...head.slice(1).map(() => 'right' as const)],
-  });
+  const colAligns = head.map((_, at) => (at === 0 ? 'left' : 'right'));
+  const table = new Table({ head, chars: plain, style: { head: [], border: [] }, colAligns });
   table.push(...rowsOf(result));
   return `${titleOf(result)}\n${table.toString()}`;
 }

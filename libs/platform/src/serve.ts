@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { NestFactory } from '@nestjs/core';
@@ -41,10 +42,17 @@ export async function serve(services: readonly Service[], preset: Readonly<Recor
   await app.listen(settings.RECONCILER_HTTP_PORT, settings.RECONCILER_HTTP_HOST);
   void heart.start();
   const stop = async (): Promise<void> => {
-    await Promise.all([heart.stop(), app.close()]);
+    await Promise.all([heart.stop(), closed(app)]);
     await Promise.all(wings.map(({ database }) => database.close()));
   };
   return { url: await app.getUrl(), stop };
+}
+
+/** Closes connections as their last answer is given, and not only those that are idle already: clients keep them for seconds. */
+async function closed(app: NestExpressApplication): Promise<void> {
+  const server = app.getHttpServer() as Server;
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  await app.close().finally(() => clearInterval(sweep));
 }
 
 function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {

@@ -118,7 +118,10 @@ export class Database {
 
 async function connect(pool: Pool): Promise<PoolClient> {
   try {
-    return await pool.connect();
+    const client = await pool.connect();
+    // The pool listens to idle clients only, and a lost connection that nobody listens to would end the process.
+    if (client.listenerCount('error') === 0) client.on('error', () => undefined);
+    return client;
   } catch (error) {
     throw asUnavailable(error);
   }

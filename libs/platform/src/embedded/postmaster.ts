@@ -97,7 +97,10 @@ async function isPostgres(pid: number): Promise<boolean> {
 async function discardStaleLock(home: Home): Promise<void> {
   const path = lockFile(home);
   const stale = await readLockFile(path);
-  if (stale === '' || (await postmasterPid(home)) !== undefined) return;
+  if ((await postmasterPid(home)) !== undefined) return;
+  // PostgreSQL takes the number in this one for a living server, even where it is a zombie's, or a stranger's by now.
+  await rm(join(home.socketDir, '.s.PGSQL.5432.lock'), { force: true });
+  if (stale === '') return;
   const aside = `${path}.${process.pid}`;
   await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;

@@ -1,15 +1,16 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { serviceRole } from './service-role';
 
 /** What every service uses: the notebook, history, outbox, idempotency keys, roles. */
 export class House1763700000001 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(tables);
-    await runner.query(roles);
     await runner.query(touch);
     await runner.query(claimLooks);
     await runner.query(noteLooks);
     await runner.query(requestLook);
-    await runner.query(grants);
+    await runner.query(policies);
+    for (const role of ['homeostat_domain', 'homeostat_deploy', 'homeostat_vm_pool']) await runner.query(serviceRole(role));
   }
 
   async down(): Promise<void> {
@@ -85,28 +86,6 @@ const tables = `
     PRIMARY KEY (tenant_id, key)
   );
   CREATE INDEX idempotency_key_age ON idempotency_key (created_at);
-`;
-
-/** Roles belong to the whole cluster, so another database's migration may be making them at this very moment. */
-const roles = `
-  DO $$
-  DECLARE service text;
-  BEGIN
-    FOREACH service IN ARRAY ARRAY['homeostat_domain', 'homeostat_deploy', 'homeostat_vm_pool'] LOOP
-      BEGIN
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service) THEN
-          EXECUTE format('CREATE ROLE %I NOLOGIN', service);
-        END IF;
-      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-      END;
-      BEGIN
-        IF NOT pg_has_role(current_user, service, 'MEMBER') THEN
-          EXECUTE format('GRANT %I TO CURRENT_USER', service);
-        END IF;
-      EXCEPTION WHEN unique_violation THEN NULL;
-      END;
-    END LOOP;
-  END $$;
 `;
 
 /** Every change of a row is counted, so that ETags and event versions need nobody to remember them. */
@@ -221,21 +200,14 @@ const requestLook = `
   $$;
 `;
 
-const grants = `
+/** A service steers the looks of its own kinds only; the functions above check the same. */
+const policies = `
   REVOKE ALL ON FUNCTION claim_looks, note_looks, request_look FROM PUBLIC;
-  GRANT SELECT ON schema_migration TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT USAGE ON SCHEMA public TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT EXECUTE ON FUNCTION claim_looks, note_looks, request_look TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT SELECT ON reconcile_status, reconcile_kind, state_change TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT INSERT ON state_change TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT UPDATE (lease_holder, lease_until, due_at, rank_at, failures, paused, generation) ON reconcile_status
-    TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
   ALTER TABLE reconcile_status ENABLE ROW LEVEL SECURITY;
   CREATE POLICY everyone_reads ON reconcile_status FOR SELECT USING (true);
   CREATE POLICY owner_steers ON reconcile_status FOR UPDATE
     USING (kind IN (SELECT k.kind FROM reconcile_kind k WHERE k.role = current_user));
-  GRANT UPDATE (paused_at) ON reconcile_kind TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT SELECT, INSERT, DELETE ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT UPDATE (relay_at) ON outbox TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
-  GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_key TO homeostat_domain, homeostat_deploy, homeostat_vm_pool;
+  ALTER TABLE reconcile_kind ENABLE ROW LEVEL SECURITY;
+  CREATE POLICY everyone_reads ON reconcile_kind FOR SELECT USING (true);
+  CREATE POLICY owner_pauses ON reconcile_kind FOR UPDATE USING (role = current_user);
 `;

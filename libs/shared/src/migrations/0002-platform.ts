@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { common, touched } from './columns';
 
 /** The platform family (spec 1): projects … images of deploy-svc, the pool of vm-pool-svc, the domains of domain-svc. */
 export class Platform1763700000002 implements MigrationInterface {
@@ -14,19 +15,6 @@ export class Platform1763700000002 implements MigrationInterface {
     throw new Error('migrations go forward only: restore a backup to go back');
   }
 }
-
-/** The columns that every resource carries (spec 0, "How"). */
-const common = (states: string, first: string): string => `
-    tenant_id text NOT NULL,
-    status text NOT NULL DEFAULT '${first}' CHECK (status IN (${states})),
-    reason text,
-    message text,
-    generation bigint NOT NULL DEFAULT 1,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now()`;
-
-const touched = (table: string): string => `
-  CREATE TRIGGER ${table}_touch BEFORE UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION touch();`;
 
 const deployTables = `
   CREATE TABLE project (
