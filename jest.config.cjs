@@ -1,16 +1,38 @@
 // Packages that ship ES modules only; Jest cannot require() them on Node 20, so swc turns them into CommonJS.
-const esmOnly = ['execa', 'jose', 'bs58', 'base-x', 'uuid', 'unicorn-magic', 'get-stream', 'is-stream', 'npm-run-path', 'path-key',
-  'strip-final-newline', 'human-signals', 'pretty-ms', 'parse-ms', 'is-plain-obj', 'is-unicode-supported', 'figures', 'yoctocolors',
-  '@sindresorhus/merge-streams', '@sec-ant/readable-stream'];
-const swc = ['@swc/jest', {
-  jsc: {
-    target: 'es2023',
-    parser: { syntax: 'typescript', decorators: true },
-    transform: { legacyDecorator: true, decoratorMetadata: true },
+const esmOnly = [
+  'execa',
+  'jose',
+  'bs58',
+  'base-x',
+  'uuid',
+  'unicorn-magic',
+  'get-stream',
+  'is-stream',
+  'npm-run-path',
+  'path-key',
+  'strip-final-newline',
+  'human-signals',
+  'pretty-ms',
+  'parse-ms',
+  'is-plain-obj',
+  'is-unicode-supported',
+  'figures',
+  'yoctocolors',
+  '@sindresorhus/merge-streams',
+  '@sec-ant/readable-stream',
+];
+const swc = [
+  '@swc/jest',
+  {
+    jsc: {
+      target: 'es2023',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true },
+    },
+    module: { type: 'commonjs' },
+    sourceMaps: 'inline',
   },
-  module: { type: 'commonjs' },
-  sourceMaps: 'inline',
-}];
+];
 const workspace = '<rootDir>';
 
 /** One Jest project per kind of spec: unit specs need nothing, integration specs need PostgreSQL. */

@@ -11,6 +11,7 @@ import { converged } from './house/convergence.mjs';
 import { check, rowsOf } from './house/database.mjs';
 import { removeServer, startPostgres } from './house/postmaster.mjs';
 import { until } from './house/until.mjs';
+import { openWorld } from './house/world.mjs';
 import { broken, startLoad } from './load/load.mjs';
 import { apart } from './replicas/apart.mjs';
 
@@ -19,20 +20,14 @@ const TAKEOVER_MS = 15_000;
 const STOPS_MS = 2_000;
 const LOAD_MS = 12_000;
 const { values } = parseArgs({ options: { seed: { type: 'string', default: '1' } } });
-const settings = {
-  RECONCILER_VM_POOL_SIZE: '8',
-  RECONCILER_VM_QUARANTINE: '2s',
-  RECONCILER_DEPLOYMENT_GRACE_PERIOD: '2s',
-  RECONCILER_BUILD_TIMEOUT: '4s',
-  RECONCILER_BUILD_QUEUE_TIMEOUT: '20s',
-};
 
 await prepare('apps/homeostat');
+const world = await openWorld();
 let failed = 0;
 for (const [name, story] of [
   ['two share the work', (url) => shared(url, 2)],
   ['three share the work', (url) => shared(url, 3)],
-  ['each service by itself, without a broker', apart],
+  ['each service by itself, without a broker', (url) => apart(url, world)],
 ]) {
   console.log(`== ${name}`);
   if (!(await passed(story))) failed += 1;
@@ -59,7 +54,7 @@ async function shared(url, count) {
   const fleet = Array.from({ length: count }, () => another(url));
   await Promise.all(fleet.map(({ url: address }) => address));
   const answering = new Map(await Promise.all(fleet.map(async (one) => [one, await one.url])));
-  const load = await startLoad({ urls: () => [...answering.values()], seed: Number(values.seed) });
+  const load = await startLoad({ urls: () => [...answering.values()], seed: Number(values.seed), world });
   await sleep(LOAD_MS);
   await fairShares([...answering.values()]);
   await check(url, { atRest: false });
@@ -74,16 +69,16 @@ async function shared(url, count) {
 
   await load.stop();
   await load.finish();
-  const [address] = answering.values();
-  console.log(`   at rest after ${Math.round(await converged(url, address, TAKEOVER_MS))} ms`);
-  const wrong = [...(await broken((sql, given) => rowsOf(url, sql, given), load.ledger)), ...load.client.surprises];
+  console.log(`   at rest after ${Math.round(await converged(url, load.client, TAKEOVER_MS))} ms`);
+  const wrong = await broken((sql, given) => rowsOf(url, sql, given), load);
   for (const one of answering.keys()) await one.end('SIGTERM');
   if (wrong.length > 0) throw new Error(wrong.slice(0, 20).join('\n'));
-  console.log(`   ${load.ledger.made.size} deployments, ${load.ledger.built.size} built`);
+  const { made, built } = load.ledger;
+  console.log(`   ${made.size} deployments, ${built.size} built, ${load.domains().length} domains`);
 }
 
 function another(url) {
-  return startUp([], { ...settings, RECONCILER_DATABASE_URL: url, RECONCILER_SIMULATED_LATENCY_MS: '200' });
+  return startUp([], { ...world.settings, RECONCILER_DATABASE_URL: url, RECONCILER_SIMULATED_LATENCY_MS: '200' });
 }
 
 /** Each process has done at least half of what an even share would be. */

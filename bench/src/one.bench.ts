@@ -80,10 +80,10 @@ async function deployed(house: House, project_id: string, n: number): Promise<Sa
 /** By the database's clock. The passes are listed from the last to the first, and a deployment like this has no more than five. */
 async function timesOf({ database }: House, id: string): Promise<Omit<Sample, 'requestMs'>> {
   const [row] = await database.query<{ rowsMs: number; lookMs: number; step: string }>(
-    `SELECT extract(epoch FROM d.ready_at - d.created_at)::float8 * 1000 AS "rowsMs", first ->> 'step' AS step,
-       extract(epoch FROM (first ->> 'at')::timestamptz - d.created_at)::float8 * 1000 AS "lookMs"
+    `SELECT extract(epoch FROM d.ready_at - d.created_at)::float8 * 1000 AS "rowsMs", split_part(first, ' ', 4) AS step,
+       split_part(first, ' ', 1)::float8 - extract(epoch FROM d.created_at)::float8 * 1000 AS "lookMs"
      FROM deployment d JOIN reconcile_status s ON s.kind = 'deployments' AND s.key = d.id
-     CROSS JOIN LATERAL (SELECT s.passes[cardinality(s.passes)]::jsonb AS first) AS p WHERE d.id = $1`,
+     CROSS JOIN LATERAL (SELECT s.passes[cardinality(s.passes)] AS first) AS p WHERE d.id = $1`,
     [id],
   );
   if (row!.step !== 'build') throw new Error(`the first pass over deployment ${id} is not among those kept`);

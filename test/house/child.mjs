@@ -5,9 +5,11 @@ import { root } from '../../scripts/root.mjs';
 const KEPT = 30;
 const running = new Set();
 
+// Told to stop, they take their PostgreSQL along; one that was stopped in its tracks hears of it only when it goes on.
 process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) for (const signal of ['SIGTERM', 'SIGCONT']) child.kill(signal);
 });
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
 
 /** Starts a Node program of the house with these settings beside the environment's; it never outlives this process. */
 export function start(program, args, settings) {

@@ -7,19 +7,19 @@ async function due(url) {
   return rows.map((row) => `  due: ${JSON.stringify(row)}`).join('\n');
 }
 
-/** What the pool at `address` lacks, as text. */
-async function lacking(address) {
-  const { wanted, pooling } = await (await fetch(`${address}/v1/pool`)).json();
+/** What the pool lacks, as text. */
+async function lacking(client) {
+  const { wanted, pooling } = await client.get('/v1/pool');
   return pooling === wanted ? '' : `  the pool has ${pooling} of ${wanted} VM(s)`;
 }
 
 /**
  * Resolves to the milliseconds until everything is at rest: nothing is due, the pool is full, all invariants hold.
- * Throws with what is left after `ms`. `address`: any process that answers for the pool.
+ * Throws with what is left after `ms`. `client` asks any process that answers for the pool.
  */
-export async function converged(url, address, ms) {
+export async function converged(url, client, ms) {
   const calm = async () => {
-    const left = [await faults(url, { atRest: true }), await due(url), await lacking(address)].filter(Boolean);
+    const left = [await faults(url, { atRest: true }), await due(url), await lacking(client)].filter(Boolean);
     return left.length === 0 || left.join('\n');
   };
   const tookMs = await until(calm, ms, 'everything is at rest');

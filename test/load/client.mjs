@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const PATIENCE_MS = 60_000;
+const expected = [200, 201, 202, 204, 409, 422, 429];
 
 /**
  * A client that takes no refusal of a connection for an answer: it asks again, with the same Idempotency-Key, whoever
@@ -12,8 +13,10 @@ export class Client {
   counts = { requests: 0, repeated: 0 };
   turn = 0;
 
-  constructor(urls) {
+  /** `token` null: none is asked for. */
+  constructor(urls, token = null) {
     this.urls = urls;
+    this.own = token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
   /** Resolves to the body; throws where there is none after a minute. */
@@ -26,12 +29,20 @@ export class Client {
     return this.ask('POST', path, JSON.stringify(body));
   }
 
-  async ask(method, path, body) {
-    const headers = body === undefined ? {} : { 'content-type': 'application/json', 'idempotency-key': randomUUID() };
+  /** Once it was done, it is not found when it is asked for again. */
+  remove(path) {
+    return this.ask('DELETE', path, undefined, [...expected, 404]);
+  }
+
+  async ask(method, path, body, fine = expected) {
+    const headers =
+      method === 'POST'
+        ? { 'content-type': 'application/json', 'idempotency-key': randomUUID(), ...this.own }
+        : this.own;
     this.counts.requests += 1;
     for (const endMs = performance.now() + PATIENCE_MS; performance.now() < endMs; this.counts.repeated += 1) {
       const answer = await this.once(path, { method, body, headers });
-      if (answer && answer.status !== 503) return this.judged(`${method} ${path}`, answer);
+      if (answer && answer.status !== 503) return this.judged(`${method} ${path}`, answer, fine);
       await sleep(100);
     }
     throw new Error(`${method} ${path}: no answer within ${PATIENCE_MS} ms`);
@@ -45,16 +56,15 @@ export class Client {
     try {
       const url = urls[this.turn % urls.length] + path;
       const response = await fetch(url, { ...options, signal: AbortSignal.timeout(20_000) });
-      return { status: response.status, body: await response.json() };
+      const text = await response.text();
+      return { status: response.status, body: text === '' ? null : JSON.parse(text) };
     } catch {
       return null;
     }
   }
 
-  judged(what, answer) {
-    if (![200, 201, 202, 409, 422].includes(answer.status)) {
-      this.surprises.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
-    }
+  judged(what, answer, fine) {
+    if (!fine.includes(answer.status)) this.surprises.push(`${what}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer;
   }
 }

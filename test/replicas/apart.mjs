@@ -1,19 +1,15 @@
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { start } from '../house/child.mjs';
 import { converged } from '../house/convergence.mjs';
 import { until } from '../house/until.mjs';
-
-const require = createRequire(import.meta.url);
+import { Client } from '../load/client.mjs';
 
 /** By looking alone: a poll of 5 s, a few times. */
 const PATIENCE_MS = 60_000;
 
 /** Runs each service in a process of its own, and walks a deployment and a domain through them. Throws what is wrong. */
-export async function apart(databaseUrl) {
-  const { startDnsServer } = require('../../libs/testing/dist/dns-server.js');
-  const dns = await startDnsServer();
+export async function apart(databaseUrl, { dns }) {
   await migrated(databaseUrl);
   const settings = {
     RECONCILER_DATABASE_URL: databaseUrl,
@@ -26,10 +22,11 @@ export async function apart(databaseUrl) {
   try {
     await post(`${pool}/v1/regions`, { name: 'local' });
     await Promise.all([deployed(deploy), verified(domains, dns)]);
-    console.log(`   at rest after ${Math.round(await converged(databaseUrl, pool, PATIENCE_MS))} ms`);
+    console.log(
+      `   at rest after ${Math.round(await converged(databaseUrl, new Client(() => [pool]), PATIENCE_MS))} ms`,
+    );
   } finally {
     for (const service of services) await service.end('SIGTERM');
-    await dns.close();
   }
   for (const { name, ended } of services) {
     const how = await ended;

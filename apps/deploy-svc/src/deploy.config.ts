@@ -13,7 +13,10 @@ export const deploySettings = {
   RECONCILER_DEPLOYMENT_VM_TIMEOUT: duration('1h'),
   /** What makes a deployment ready: its VM assigned, the workload running, or an HTTP answer below 400. */
   RECONCILER_DEPLOYMENT_READY_GATE: oneOf(['assigned', 'running', 'healthy'], 'assigned'),
-  RECONCILER_DEPLOYMENT_HEALTH_PATH: z.string().default('/').refine((path) => path.startsWith('/'), 'must begin with a slash'),
+  RECONCILER_DEPLOYMENT_HEALTH_PATH: z
+    .string()
+    .default('/')
+    .refine((path) => path.startsWith('/'), 'must begin with a slash'),
 };
 
 export type DeploySettings = z.infer<z.ZodObject<typeof deploySettings>>;

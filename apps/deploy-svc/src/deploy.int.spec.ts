@@ -1,6 +1,13 @@
 import { createServer } from 'node:http';
 import { type Running, type Tx, Database, issueToken, migrate, serve } from '@homeostat/platform';
-import type { Build, BuildStatus, Deployment, DeploymentStatus, Image } from '@homeostat/shared';
+import {
+  type Build,
+  type BuildStatus,
+  type Deployment,
+  type DeploymentStatus,
+  type Image,
+  POOL_ID,
+} from '@homeostat/shared';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { fail } from './build/build.writes';
@@ -189,6 +196,10 @@ async function readyOne(more: object = {}): Promise<Deployment> {
   return becomes('ready', id);
 }
 
+const isDue = async (kind: string, key: string) =>
+  (await database.sql('SELECT FROM reconcile_status WHERE kind = $1 AND key = $2 AND due_at IS NOT NULL', [kind, key]))
+    .length === 1;
+
 async function inTransaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
   const own = new Database({ url: database.url, role: 'homeostat_deploy', application: 'deploy-svc', connections: 2 });
   try {
@@ -218,6 +229,7 @@ describe('a deployment', () => {
     await report('start', queued, { builder: 'b1' });
     const { image_id } = await report('ready', queued, { image: anImage });
     const claim = await claimOf(created.id);
+    expect(await isDue('pool', POOL_ID)).toBe(true);
     expect(await read(created.id)).toMatchObject({
       status: 'building',
       phase: 'waiting_for_vm',
@@ -287,6 +299,7 @@ describe('a deployment', () => {
     expect(await becomes('inactive', first.id)).toMatchObject({ vm_id: null, reason: 'Superseded' });
     expect((await claimsOf(first.id)).map(({ status, vm_id }) => [status, vm_id])).toEqual([['released', first.vm_id]]);
     expect(await told('vm.released')).toMatchObject([{ data: { deployment_id: first.id, vm_id: first.vm_id } }]);
+    expect(await isDue('vms', first.vm_id!)).toBe(true);
     await settled();
     expect((await read(second.id)).status).toBe('ready');
 
@@ -513,7 +526,11 @@ describe('the gate', () => {
     const { id } = await deploy({ port: 1 });
     await finished(id);
     await assign(id, { status: 'running', network: '127.77.0.0' });
-    expect((await becomes('failed', id)).status).toBe('failed');
+    const failed = await becomes('failed', id);
+    expect(failed).toMatchObject({
+      reason: 'NotServing',
+      message: expect.stringContaining('not healthy within 0.7 s'),
+    });
     expect(await claimsOf(id)).toMatchObject([{ status: 'released' }]);
   });
 });
@@ -886,6 +903,30 @@ describe('requests', () => {
       expect(['ready', 'failed']).toContain(status);
       expect(live.map((claim) => claim.vm_id)).toEqual(status === 'ready' ? [vm_id] : []);
     }
+  });
+
+  test('to roll back, to redeploy and to cancel at the same moment end in one newest deployment', async () => {
+    const [first, second] = [await readyOne(), await readyOne()];
+    const answers = await Promise.all([
+      ...[1, 2, 3].map(() => request('POST', `deployments/${second.id}/rollback`, { to_deployment_id: first.id })),
+      request('POST', `deployments/${second.id}/redeploy`),
+      request('POST', `deployments/${second.id}/cancel`),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 409]);
+    const rolled = await database.sql<{ id: string }>(
+      'SELECT id FROM deployment WHERE rollback_of = $1 ORDER BY number',
+      [first.id],
+    );
+    expect(rolled).toHaveLength(3);
+    await assign(rolled[2]!.id, { status: 'running' });
+    await becomes('ready', rolled[2]!.id);
+    for (const { id } of rolled.slice(0, 2))
+      expect(await becomes('failed', id)).toMatchObject({ reason: 'Superseded', vm_id: null });
+    expect((await becomes('inactive', first.id)).status).toBe('inactive');
+    const wanted = await database.sql<{ deployment_id: string }>(
+      'SELECT deployment_id FROM vm_claim WHERE released_at IS NULL',
+    );
+    expect(wanted.map(({ deployment_id }) => deployment_id).toSorted()).toEqual([second.id, rolled[2]!.id].toSorted());
   });
 
   test('for a name that is taken are refused, whoever comes second', async () => {

@@ -15,6 +15,13 @@ export const deployService = defineService({
   role: 'homeostat_deploy',
   port: 7082,
   settings: deploySettings,
-  controllers: [ProjectController, EnvironmentController, DeploymentController, BuildController, ImageController, DeployEvents],
+  controllers: [
+    ProjectController,
+    EnvironmentController,
+    DeploymentController,
+    BuildController,
+    ImageController,
+    DeployEvents,
+  ],
   reconcilers: [DeploymentReconciler, BuildReconciler],
 });

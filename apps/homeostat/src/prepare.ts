@@ -20,7 +20,11 @@ export async function forgetEverything(url: string): Promise<void> {
   await once(url, null, (database) => database.query('CREATE SCHEMA public'));
 }
 
-async function once(url: string, role: ServiceRole | null, work: (database: Database) => Promise<unknown>): Promise<void> {
+async function once(
+  url: string,
+  role: ServiceRole | null,
+  work: (database: Database) => Promise<unknown>,
+): Promise<void> {
   const database = new Database({ url, role, application: 'homeostat', connections: 1 });
   try {
     await work(database);

@@ -17,9 +17,10 @@ program
   .description('run all services in one process, on an embedded PostgreSQL unless RECONCILER_DATABASE_URL is set')
   .addOption(dataFolder)
   .action(async ({ data }: { data: string }) => {
-    const running = await up({ dataDir: data, databaseUrl: databaseUrl(), say });
-    say(`homeostat is up: ${running.url} (the API is described at ${running.url}/docs); Ctrl-C stops it`);
-    stopOnSignal(running);
+    const starting = up({ dataDir: data, databaseUrl: databaseUrl(), say });
+    stopOnSignal({ stop: async () => (await starting).stop() });
+    const { url } = await starting;
+    say(`homeostat is up: ${url} (the API is described at ${url}/docs); Ctrl-C stops it`);
   });
 
 program
@@ -32,7 +33,9 @@ program
   .command('migrate')
   .description('bring the schema of RECONCILER_DATABASE_URL to the newest version, and make the roles of the services')
   .action(async () => {
-    const { RECONCILER_DATABASE_URL: url } = readSettings({ RECONCILER_DATABASE_URL: houseSettings.RECONCILER_DATABASE_URL });
+    const { RECONCILER_DATABASE_URL: url } = readSettings({
+      RECONCILER_DATABASE_URL: houseSettings.RECONCILER_DATABASE_URL,
+    });
     const applied = await migrate(url);
     say(applied.length > 0 ? `applied ${applied.join(', ')}` : 'the schema is up to date');
   });
@@ -49,6 +52,8 @@ program
   });
 
 function databaseUrl(): string | null {
-  const { RECONCILER_DATABASE_URL: url } = readSettings({ RECONCILER_DATABASE_URL: houseSettings.RECONCILER_DATABASE_URL.optional() });
+  const { RECONCILER_DATABASE_URL: url } = readSettings({
+    RECONCILER_DATABASE_URL: houseSettings.RECONCILER_DATABASE_URL.optional(),
+  });
   return url ?? null;
 }

@@ -1,4 +1,12 @@
-import { type Scope, SettingsError, durationMs, httpSettings, issueToken, readSettings, scopes } from '@homeostat/platform';
+import {
+  type Scope,
+  SettingsError,
+  durationMs,
+  httpSettings,
+  issueToken,
+  readSettings,
+  scopes,
+} from '@homeostat/platform';
 
 /** What the command line asks a token to say. */
 export interface TokenWish {
@@ -11,7 +19,11 @@ export interface TokenWish {
 
 /** Signs a token with RECONCILER_AUTH_SECRET. Throws SettingsError or an error that names the faulty option. */
 export async function tokenOf({ subject, tenant, scope, expires }: TokenWish): Promise<string> {
-  const { RECONCILER_AUTH_SECRET: secret, RECONCILER_AUTH_ISSUER: issuer, RECONCILER_AUTH_AUDIENCE: audience } = readSettings(httpSettings);
+  const {
+    RECONCILER_AUTH_SECRET: secret,
+    RECONCILER_AUTH_ISSUER: issuer,
+    RECONCILER_AUTH_AUDIENCE: audience,
+  } = readSettings(httpSettings);
   if (!secret) throw new SettingsError(['RECONCILER_AUTH_SECRET is missing: tokens are signed with it']);
   const unknown = scope.filter((one) => !(scopes as readonly string[]).includes(one));
   if (unknown.length > 0) throw new Error(`--scope ${unknown.join(' ')}: known scopes are ${scopes.join(', ')}`);

@@ -24,9 +24,17 @@ export interface UpOptions {
 }
 
 /** Starts all services in this process, on the embedded database unless one is given. Throws what hinders it. */
-export async function up({ dataDir, databaseUrl, fresh = false, regions = ['local'], preset = {}, say }: UpOptions): Promise<Running> {
+export async function up({
+  dataDir,
+  databaseUrl,
+  fresh = false,
+  regions = ['local'],
+  preset = {},
+  say,
+}: UpOptions): Promise<Running> {
   const folder = databaseUrl === null ? await claimFolder(resolve(dataDir)) : null;
-  const postgres = folder && (await startPostgres({ dataDir: join(folder.path, 'postgres'), log: say }).catch(releasing(folder)));
+  const postgres =
+    folder && (await startPostgres({ dataDir: join(folder.path, 'postgres'), log: say }).catch(releasing(folder)));
   const url = databaseUrl ?? postgres!.url;
   const stopDatabase = async (): Promise<void> => {
     await postgres?.stop();

@@ -3,7 +3,7 @@ import { POOL_ID, type VmStatus } from '@homeostat/shared';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { MACHINES, type MachineState, type Machines, type Workload } from './machines/machines.port';
-import { bind, make } from './pool/pool.writes';
+import { bind, make, report } from './pool/pool.writes';
 import { parseNetwork } from './vm/address';
 import { discard, forget, move } from './vm/vm.writes';
 import { vmPoolService } from './vm-pool.module';
@@ -271,6 +271,9 @@ describe('the pool', () => {
     await start();
     await claim(1, 'running');
     const [vm] = await untilRunning(1);
+    expect(
+      await database.sql(`SELECT FROM reconcile_status JOIN vm_claim ON deployment_id = key WHERE due_at IS NOT NULL`),
+    ).toHaveLength(1);
     expect(machines.workloads.get(vm!.id)).toMatchObject({ port: 8080, env: { A: '1' } });
     const [row] = await database.sql(
       'SELECT vm.tenant_id, vm.image_id = c.image_id AS right FROM vm JOIN vm_claim c ON c.id = claim_id',
@@ -315,6 +318,14 @@ describe('addresses', () => {
     await look('pool', POOL_ID);
     const again = await until(vms, (found) => found.length === 2);
     expect(again.map(({ private_ip }) => private_ip)).toEqual(['10.9.0.2', '10.9.0.10']);
+  });
+
+  test('beyond a network that became smaller are not used again', async () => {
+    await regions('eu');
+    await database.sql('INSERT INTO vm_address (number, free_at) SELECT n, now() FROM generate_series(0, 9) AS n');
+    await start({ RECONCILER_VM_NETWORK: '10.9.0.0/28' });
+    await untilCondition('AddressesExhausted');
+    expect((await vms()).map(({ private_ip }) => private_ip)).toEqual(['10.9.0.2', '10.9.0.10']);
   });
 
   test('rest in quarantine while there are others', async () => {
@@ -655,6 +666,15 @@ describe('writes', () => {
     await release(mine!);
     expect(await inTransaction((tx) => bind(tx, [{ claim: mine!, vm: free!.id }]))).toBe(0);
     expect(await vms()).toMatchObject([{ status: 'pooling', claim_id: null }]);
+  });
+
+  test('what hinders the pool is told once, though two processes may find it', async () => {
+    const exhausted = { do: 'report', condition: 'AddressesExhausted', message: 'every address is used' } as const;
+    expect(await inTransaction((tx) => report(tx, exhausted))).toBe(true);
+    expect(await inTransaction((tx) => report(tx, exhausted))).toBe(false);
+    expect(await told('pool.exhausted')).toHaveLength(1);
+    expect(await inTransaction((tx) => report(tx, { do: 'report', condition: null, message: null }))).toBe(true);
+    expect([await condition(), await told('pool.exhausted')]).toEqual([null, [expect.anything()]]);
   });
 
   test('a number that rests, or that another VM has, is not given away', async () => {

@@ -35,7 +35,8 @@ export interface Wing {
 export function wingOf(service: Service, house: House): Wing {
   let looks: Looks | null = null;
   const database = databaseOf(service, house, (kind) => looks?.loop.nudge(kind));
-  const make = (...reconcilers: AnyHouseReconciler[]): Looks => (looks = new Looks(reconcilers, database, house.holder, house.log));
+  const make = (...reconcilers: AnyHouseReconciler[]): Looks =>
+    (looks = new Looks(reconcilers, database, house.holder, house.log));
   @Module({})
   class ServiceModule {}
   const own: Provider[] = [

@@ -16,9 +16,18 @@ export function makeLog(level: string): Log {
 
 /** Nest's own words: of interest only to those who look for a fault in the wiring. */
 export function nestLogger(log: Log): LoggerService {
-  const say = (level: 'debug' | 'warn' | 'error') => (message: unknown, ...more: unknown[]) => {
-    if (message instanceof Error) log[level]({ err: message }, message.message);
-    else log[level]({ context: more.at(-1) }, String(message));
+  const say =
+    (level: 'debug' | 'warn' | 'error') =>
+    (message: unknown, ...more: unknown[]) => {
+      if (message instanceof Error) log[level]({ err: message }, message.message);
+      else log[level]({ context: more.at(-1) }, String(message));
+    };
+  return {
+    log: say('debug'),
+    debug: say('debug'),
+    verbose: say('debug'),
+    warn: say('warn'),
+    error: say('error'),
+    fatal: say('error'),
   };
-  return { log: say('debug'), debug: say('debug'), verbose: say('debug'), warn: say('warn'), error: say('error'), fatal: say('error') };
 }

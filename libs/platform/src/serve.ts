@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { NestFactory } from '@nestjs/core';
@@ -28,13 +27,19 @@ type Settings = HouseSettings & ReturnType<typeof readSettings<typeof httpSettin
  * Starts services in this process. `preset` are settings for variables that the environment does not set. Throws
  * SettingsError, or what hinders it from listening; a database that is away is waited for.
  */
-export async function serve(services: readonly Service[], preset: Readonly<Record<string, string>> = {}): Promise<Running> {
+export async function serve(
+  services: readonly Service[],
+  preset: Readonly<Record<string, string>> = {},
+): Promise<Running> {
   const settings = settingsOf(services, preset);
   const house = houseOf(settings);
   const wings = services.map((service) => wingOf(service, house));
   const transport = new InProcessTransport();
   house.outbox = new Outbox(wings[0]!.database, transport, house.log);
-  const app = await NestFactory.create<NestExpressApplication>(rootOf(wings), { logger: nestLogger(house.log), bodyParser: false });
+  const app = await NestFactory.create<NestExpressApplication>(rootOf(wings), {
+    logger: nestLogger(house.log),
+    bodyParser: false,
+  });
   app.connectMicroservice({ strategy: transport });
   const heart = heartOf(wings, house, app.get(SchedulerRegistry));
   setUpHttp(app, { settings, changes: house.changes, log: house.log, wings });
@@ -50,14 +55,18 @@ export async function serve(services: readonly Service[], preset: Readonly<Recor
 
 /** Closes connections as their last answer is given, and not only those that are idle already: clients keep them for seconds. */
 async function closed(app: NestExpressApplication): Promise<void> {
-  const server = app.getHttpServer() as Server;
+  const server = app.getHttpServer();
   const sweep = setInterval(() => server.closeIdleConnections(), 20);
   await app.close().finally(() => clearInterval(sweep));
 }
 
 function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {
-  const shape = Object.assign({}, houseSettings, httpSettings, ...services.map((service) => service.settings)) as typeof houseSettings &
-    typeof httpSettings;
+  const shape = Object.assign(
+    {},
+    houseSettings,
+    httpSettings,
+    ...services.map((service) => service.settings),
+  ) as typeof houseSettings & typeof httpSettings;
   const port = String(services.length === 1 ? services[0]!.port : 7080);
   const settings = readSettings(shape, { RECONCILER_HTTP_PORT: port, ...preset });
   const exposed = checkExposure(settings);

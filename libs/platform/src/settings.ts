@@ -44,16 +44,22 @@ export const whole = (fallback: number, least: number, most: number) =>
 
 /** One word of a list. */
 export const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words, fallback: Words[number]) =>
-  z.string().default(fallback).transform((value, context) => {
-    if (words.includes(value)) return value as Words[number];
-    context.addIssue(`"${value}" is none of ${words.join(', ')}`);
-    return z.NEVER;
-  });
+  z
+    .string()
+    .default(fallback)
+    .transform((value, context) => {
+      const word = words.find((one) => one === value);
+      if (word !== undefined) return word;
+      context.addIssue(`"${value}" is none of ${words.join(', ')}`);
+      return z.NEVER;
+    });
 
 /** What every service is told. */
 export const houseSettings = {
   RECONCILER_DATABASE_URL: z
-    .string({ error: 'is missing: set it to a PostgreSQL URL, or start everything with `npm start`, which brings its own' })
+    .string({
+      error: 'is missing: set it to a PostgreSQL URL, or start everything with `npm start`, which brings its own',
+    })
     .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL: write it like postgres://user@host:5432/homeostat'),
   /** Connections per service to PostgreSQL. */
   RECONCILER_DATABASE_CONNECTIONS: whole(6, 2, 200),

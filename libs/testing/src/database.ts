@@ -24,6 +24,8 @@ export async function testDatabase(): Promise<TestDatabase> {
   });
   const url = databaseOn(server, name);
   const pool = new Pool({ connectionString: url, max: 4 });
+  // The pool's end does not wait for the server's: a connection may yet learn that its database is dropped.
+  pool.on('error', () => undefined);
   return {
     url,
     sql: async <Row extends object>(text: string, values: unknown[] = []) => (await pool.query<Row>(text, values)).rows,

@@ -1,6 +1,21 @@
 import {
-  type Asked, type Caller, Changes, Database, Route, SETTINGS, type Tx, idParams, instant, listOf, listQuery, name, page, readOne,
-  resourceShape, waitFor, waitQuery,
+  type Asked,
+  type Caller,
+  Changes,
+  Database,
+  Route,
+  SETTINGS,
+  type Tx,
+  idParams,
+  instant,
+  listOf,
+  listQuery,
+  name,
+  page,
+  readOne,
+  resourceShape,
+  waitFor,
+  waitQuery,
 } from '@homeostat/platform';
 import { type Build, type BuildStatus, HouseError, buildStates } from '@homeostat/shared';
 import { Controller, Inject } from '@nestjs/common';
@@ -31,7 +46,11 @@ const image = z.strictObject({
     registry: name(255),
     repository: name(255),
     tag: name(128).nullable().default(null),
-    digest: z.string().regex(/^[a-z0-9]+:[0-9a-f]{32,128}$/, 'is no digest such as sha256:…').nullable().default(null),
+    digest: z
+      .string()
+      .regex(/^[a-z0-9]+:[0-9a-f]{32,128}$/, 'is no digest such as sha256:…')
+      .nullable()
+      .default(null),
   }),
 });
 const failure = z.strictObject({ message: z.string().min(1, 'is empty').max(4_000, 'is longer than 4000 characters') });
@@ -53,7 +72,11 @@ export class BuildController {
     return listOf<Build>(this.database, { ...builds, caller, query: asked, filters });
   }
 
-  @Route('GET /v1/builds/{id}', { ...report('Read a build, or wait for a status'), scope: ['read', 'build'], query: wait })
+  @Route('GET /v1/builds/{id}', {
+    ...report('Read a build, or wait for a status'),
+    scope: ['read', 'build'],
+    query: wait,
+  })
   read({ caller, params, query: asked, signal }: Asked<Params & { query: typeof wait }>) {
     const read = () => readOne<Build>(this.database, builds, params.id, caller);
     const isFinal = ({ status }: Build) => !openStates.includes(status);
@@ -68,7 +91,9 @@ export class BuildController {
   @Route('POST /v1/builds/{id}/start', { ...report('Report that a build started'), body: builder })
   start({ caller, params: { id }, body, once }: Asked<Params & { body: typeof builder }>) {
     const { RECONCILER_BUILD_TIMEOUT: timeoutMs } = this.settings;
-    return once((tx) => guarded(tx, id, caller, ['queued', 'initializing'], () => start(tx, id, body.builder, timeoutMs)));
+    return once((tx) =>
+      guarded(tx, id, caller, ['queued', 'initializing'], () => start(tx, id, body.builder, timeoutMs)),
+    );
   }
 
   @Route('POST /v1/builds/{id}/heartbeat', report('Report that a build goes on'))
@@ -83,12 +108,16 @@ export class BuildController {
 
   @Route('POST /v1/builds/{id}/error', { ...report('Report that a build failed'), body: failure })
   error({ caller, params: { id }, body, once }: Asked<Params & { body: typeof failure }>) {
-    return once((tx) => guarded(tx, id, caller, openStates, () => fail(tx, id, openStates, 'BuildError', body.message)));
+    return once((tx) =>
+      guarded(tx, id, caller, openStates, () => fail(tx, id, openStates, 'BuildError', body.message)),
+    );
   }
 
   @Route('POST /v1/builds/{id}/cancel', { ...report('Cancel a build'), scope: 'write' })
   cancel({ caller, params: { id }, once }: Asked<Params>) {
-    return once((tx) => guarded(tx, id, caller, openStates, () => cancelBuilds(tx, [id], 'it was cancelled on request')));
+    return once((tx) =>
+      guarded(tx, id, caller, openStates, () => cancelBuilds(tx, [id], 'it was cancelled on request')),
+    );
   }
 }
 

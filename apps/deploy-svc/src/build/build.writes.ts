@@ -49,7 +49,12 @@ export async function start(tx: Tx, id: string, builder: string, timeoutMs: numb
   for (const row of started) {
     const { tenant_id, generation, deployment_id, deadline } = row;
     changed(tx, row, 'building', `started by ${builder}`);
-    tx.emit('build.started', { tenant_id, subject: id, version: generation, data: { build_id: id, deployment_id, builder } });
+    tx.emit('build.started', {
+      tenant_id,
+      subject: id,
+      version: generation,
+      data: { build_id: id, deployment_id, builder },
+    });
     tx.schedule('builds', id, deadline, 'a builder works on it');
   }
   return started;
@@ -75,19 +80,35 @@ export async function finish(tx: Tx, reports: readonly Report[]): Promise<Writte
        INSERT INTO image (id, tenant_id, build_id, registry, repository, tag, digest)
        SELECT image_id, tenant_id, id, registry, repository, tag, digest FROM w)
      SELECT * FROM w`,
-    [column('id'), openStates, reports.map(() => uuidv7()), ...(['registry', 'repository', 'tag', 'digest'] as const).map(column)],
+    [
+      column('id'),
+      openStates,
+      reports.map(() => uuidv7()),
+      ...(['registry', 'repository', 'tag', 'digest'] as const).map(column),
+    ],
   );
   for (const row of finished) {
     const { id, tenant_id, generation, deployment_id, image_id } = row;
     changed(tx, row, 'ready', 'its builder reported an image');
-    tx.emit('build.ready', { tenant_id, subject: id, version: generation, data: { build_id: id, deployment_id, image_id } });
+    tx.emit('build.ready', {
+      tenant_id,
+      subject: id,
+      version: generation,
+      data: { build_id: id, deployment_id, image_id },
+    });
     ended(tx, row, 'ready');
   }
   return finished;
 }
 
 /** Ends a build in `error`, if it is still in one of the states `from`. */
-export function fail(tx: Tx, id: string, from: readonly BuildStatus[], reason: string, message: string): Promise<Written[]> {
+export function fail(
+  tx: Tx,
+  id: string,
+  from: readonly BuildStatus[],
+  reason: string,
+  message: string,
+): Promise<Written[]> {
   return breakOff(tx, [id], from, 'error', reason, message);
 }
 
@@ -112,7 +133,12 @@ async function breakOff(
   for (const row of broken) {
     const { id, tenant_id, generation, deployment_id } = row;
     changed(tx, row, to, message);
-    tx.emit('build.failed', { tenant_id, subject: id, version: generation, data: { build_id: id, deployment_id, reason } });
+    tx.emit('build.failed', {
+      tenant_id,
+      subject: id,
+      version: generation,
+      data: { build_id: id, deployment_id, reason },
+    });
     ended(tx, row, to);
   }
   return broken;

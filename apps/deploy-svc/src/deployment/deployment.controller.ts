@@ -1,6 +1,20 @@
 import {
-  type Asked, Changes, Database, Route, type Tx, idParams, instant, listOf, listQuery, name, page, readOne, resourceId,
-  resourceShape, waitFor, waitQuery,
+  type Asked,
+  Changes,
+  Database,
+  Route,
+  type Tx,
+  idParams,
+  instant,
+  listOf,
+  listQuery,
+  name,
+  page,
+  readOne,
+  resourceId,
+  resourceShape,
+  waitFor,
+  waitQuery,
 } from '@homeostat/platform';
 import { type Deployment, HouseError, deploymentStates } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
@@ -61,7 +75,11 @@ export class DeploymentController {
   ) {}
 
   @Route('POST /v1/deployments', {
-    summary: 'Deploy a commit or an image', scope: 'write', body: newDeployment, answer: deploymentShape, creates: true,
+    summary: 'Deploy a commit or an image',
+    scope: 'write',
+    body: newDeployment,
+    answer: deploymentShape,
+    creates: true,
   })
   create({ caller, body, once }: Asked<{ body: typeof newDeployment }>) {
     return once(async (tx) => this.reread(tx, await create(tx, caller, body)));
@@ -72,14 +90,21 @@ export class DeploymentController {
     return listOf<Deployment>(this.database, { ...deployments, caller, query: asked, filters });
   }
 
-  @Route('GET /v1/deployments/{id}', { ...action('Read a deployment, or wait for a status'), scope: 'read', query: wait })
+  @Route('GET /v1/deployments/{id}', {
+    ...action('Read a deployment, or wait for a status'),
+    scope: 'read',
+    query: wait,
+  })
   read({ caller, params, query: asked, signal }: Asked<Params & { query: typeof wait }>) {
     const read = () => readOne<Deployment>(this.database, deployments, params.id, caller);
     const isFinal = ({ status }: Deployment) => status === 'inactive' || status === 'failed';
     return waitFor({ read, wanted: asked.wait, timeoutMs: asked.timeout, isFinal, signal, changes: this.changes });
   }
 
-  @Route('POST /v1/deployments/{id}/cancel', { ...action('Give up a deployment that is not ready yet'), accepted: true })
+  @Route('POST /v1/deployments/{id}/cancel', {
+    ...action('Give up a deployment that is not ready yet'),
+    accepted: true,
+  })
   cancel({ caller, params: { id }, once }: Asked<Params>) {
     return once(async (tx) => {
       const before = await readOne<Deployment>(tx, deployments, id, caller);
@@ -97,7 +122,9 @@ export class DeploymentController {
   }
 
   @Route('POST /v1/deployments/{id}/rollback', {
-    ...action('Run the image of an earlier deployment of the environment again'), body: target, creates: true,
+    ...action('Run the image of an earlier deployment of the environment again'),
+    body: target,
+    creates: true,
   })
   rollback({ caller, params: { id }, body, once }: Asked<Params & { body: typeof target }>) {
     return once(async (tx) => {

@@ -110,7 +110,7 @@ const rows: [string, DeploymentSight, object][] = [
 
   ['waits for the workload where that is the gate', waitingForVm(claimed('starting'), {}, 'running'), waits(from(59 * minute))],
   ['is ready when the workload runs, where that is the gate', waitingForVm(claimed('running'), {}, 'running'), acts({ do: 'ready', vm_id: 'vm' })],
-  ['fails when the workload does not run in time', waitingForVm(claimed('starting'), { image_at: from(-60 * minute) }, 'running'), fails('NoVm')],
+  ['fails when the workload does not run in time', waitingForVm(claimed('starting'), { image_at: from(-60 * minute) }, 'running'), fails('NotServing')],
   ['does not ask a workload that does not run yet', waitingForVm(claimed('starting'), {}, 'healthy'), waits(from(59 * minute))],
   ['asks the workload where its health is the gate', waitingForVm(claimed('running'), { port: 81 }, 'healthy'),
     { verdict: 'reach', reach: { do: 'check_health', host: '10.77.0.10', port: 81 } }],
@@ -121,7 +121,7 @@ const rows: [string, DeploymentSight, object][] = [
   ['asks a sick workload every half second at first', waitingForVm({ ...claimed('running'), health: { healthy: false, answer: '' } }, { image_at: now }, 'healthy'), waits(from(500))],
   ['asks a sick workload every ten seconds at most', waitingForVm({ ...claimed('running'), health: { healthy: false, answer: '' } }, { image_at: from(-50 * minute) }, 'healthy'), waits(from(10 * second))],
   ['asks a sick workload no later than its deadline', waitingForVm({ ...claimed('running'), health: { healthy: false, answer: '' } }, { image_at: from(second - 60 * minute) }, 'healthy'), waits(from(second))],
-  ['gives up a workload that never was healthy', waitingForVm({ ...claimed('running'), health: { healthy: false, answer: '' } }, { image_at: from(-60 * minute) }, 'healthy'), fails('NoVm')],
+  ['gives up a workload that never was healthy', waitingForVm({ ...claimed('running'), health: { healthy: false, answer: '' } }, { image_at: from(-60 * minute) }, 'healthy'), fails('NotServing')],
 
   ['is left alone when it is ready', ready(), settles],
   ['stays though a newer one is ready, until the grace period ends', ready(newer(1, minute)), waits(from(4 * minute))],

@@ -42,7 +42,15 @@ export interface DeploymentSight {
 }
 
 export type FailReason =
-  | 'Canceled' | 'Superseded' | 'BuildMissing' | 'BuildFailed' | 'BuildCanceled' | 'BuildTimeout' | 'BuildWithoutImage' | 'NoVm';
+  | 'Canceled'
+  | 'Superseded'
+  | 'BuildMissing'
+  | 'BuildFailed'
+  | 'BuildCanceled'
+  | 'BuildTimeout'
+  | 'BuildWithoutImage'
+  | 'NoVm'
+  | 'NotServing';
 
 export type DeploymentStep =
   | { readonly do: 'build' }
@@ -72,7 +80,9 @@ export function decideDeployment(sight: DeploymentSight, now: Date): Next {
       return serve(sight, now);
     case 'inactive':
     case 'failed':
-      return sight.claim ? act({ do: 'release' }, 'it needs no VM any more', 'settled') : settle(`it is ${deployment.status}`);
+      return sight.claim
+        ? act({ do: 'release' }, 'it needs no VM any more', 'settled')
+        : settle(`it is ${deployment.status}`);
   }
 }
 
@@ -83,7 +93,8 @@ function fail(reason: FailReason, because: string): Next {
 /** Reasons to stop before it is ready. */
 function givenUp({ deployment, newer }: DeploymentSight): Next | null {
   if (deployment.cancel_requested_at) return fail('Canceled', 'it was cancelled on request');
-  if (newer.count > 0 && !deployment.pinned) return fail('Superseded', 'a newer deployment of its environment is ready');
+  if (newer.count > 0 && !deployment.pinned)
+    return fail('Superseded', 'a newer deployment of its environment is ready');
   return null;
 }
 
@@ -113,7 +124,8 @@ function awaitImage(sight: DeploymentSight, now: Date): Next {
     case 'initializing':
     case 'building': {
       const deadline = later(deployment.building_at, settings.buildDeadlineMs);
-      if (deadline <= now) return fail('BuildTimeout', `its build is still ${build.status} after ${settings.buildDeadlineMs / 1000} s`);
+      if (deadline <= now)
+        return fail('BuildTimeout', `its build is still ${build.status} after ${settings.buildDeadlineMs / 1000} s`);
       return wait(`its build is ${build.status}`, deadline);
     }
   }
@@ -126,13 +138,23 @@ function awaitVm(sight: DeploymentSight, now: Date): Next {
   if (!deployment.image_id) return awaitImage(sight, now);
   if (!claimed) return claim(sight, deployment.image_id, 'it has no claim on a VM', now);
   if (vm && isServing(sight, vm)) return act({ do: 'ready', vm_id: vm.id }, `VM ${vm.id} was assigned`, 'settled');
-  if (deadline <= now) return fail('NoVm', `no VM was to be had within ${settings.vmDeadlineMs / 1000} s`);
+  if (deadline <= now) return tooLate(sight);
   if (!vm) return wait(queueSentence(sight), deadline, moreVms);
   if (vm.status !== 'running') return wait(`VM ${vm.id} was assigned and is ${vm.status}`, deadline);
-  if (!sight.health) return reach({ do: 'check_health', host: vm.private_ip, port: deployment.port }, 'its workload runs');
+  if (!sight.health)
+    return reach({ do: 'check_health', host: vm.private_ip, port: deployment.port }, 'its workload runs');
   const sinceMs = now.getTime() - later(deployment.image_at, 0).getTime();
   const recheck = later(now, Math.min(10_000, Math.max(500, sinceMs / 4)));
   return wait(`it is not healthy yet: ${sight.health.answer}`, recheck < deadline ? recheck : deadline);
+}
+
+function tooLate({ claim: claimed, settings }: DeploymentSight): Next {
+  const seconds = settings.vmDeadlineMs / 1000;
+  if (!claimed?.vm) return fail('NoVm', `no VM was to be had within ${seconds} s`);
+  return fail(
+    'NotServing',
+    `VM ${claimed.vm.id} was assigned, but not ${settings.gate === 'healthy' ? 'healthy' : 'running'} within ${seconds} s`,
+  );
 }
 
 const moreVms = 'raise RECONCILER_VM_POOL_SIZE, or see GET /v1/pool for what hinders the pool';
@@ -161,7 +183,8 @@ function serve(sight: DeploymentSight, now: Date): Next {
   if (!deployment.pinned && newer.count > 1) return inactivate('two newer deployments are ready');
   const graceEnds = newer.newest_ready_at && !deployment.pinned ? later(newer.newest_ready_at, settings.graceMs) : null;
   if (graceEnds && graceEnds <= now) return inactivate('the newer deployment outlived the grace period');
-  if (!claimed) return act({ do: 'claim', image_id: deployment.image_id! }, 'it has no claim on a VM', graceEnds ?? 'settled');
+  if (!claimed)
+    return act({ do: 'claim', image_id: deployment.image_id! }, 'it has no claim on a VM', graceEnds ?? 'settled');
   if (vmId !== deployment.vm_id) {
     const because = vmId ? `it runs on VM ${vmId} now` : 'its VM was lost; another one is claimed';
     return act({ do: 'adopt', vm_id: vmId }, because);

@@ -28,7 +28,10 @@ export class DeploymentReconciler implements HouseReconciler<DeploymentSight, De
     return new Map(facts.map((one) => [one.deployment.id, this.sight(one, queue.get(one.claim?.id ?? '') ?? null)]));
   }
 
-  async reach({ observed, step }: Plan<DeploymentSight, DeploymentReach>, signal: AbortSignal): Promise<DeploymentSight> {
+  async reach(
+    { observed, step }: Plan<DeploymentSight, DeploymentReach>,
+    signal: AbortSignal,
+  ): Promise<DeploymentSight> {
     const url = `http://${step.host}:${step.port}${this.settings.RECONCILER_DEPLOYMENT_HEALTH_PATH}`;
     return { ...observed, health: await checkHealth(url, signal) };
   }
@@ -47,7 +50,11 @@ export class DeploymentReconciler implements HouseReconciler<DeploymentSight, De
     return { desired: { status, pinned, gate: settings.gate }, observed: { ...deployment, ...observed } };
   }
 
-  private apply(name: DeploymentStep['do'], plans: readonly Plan<DeploymentSight, DeploymentStep>[], tx: Tx): Promise<string[]> {
+  private apply(
+    name: DeploymentStep['do'],
+    plans: readonly Plan<DeploymentSight, DeploymentStep>[],
+    tx: Tx,
+  ): Promise<string[]> {
     switch (name) {
       case 'build':
         return build(tx, plans, this.settings.RECONCILER_BUILD_QUEUE_TIMEOUT);
@@ -61,7 +68,10 @@ export class DeploymentReconciler implements HouseReconciler<DeploymentSight, De
       case 'fail':
         return retire(tx, plans);
       case 'release':
-        return release(tx, plans.map(({ key }) => key));
+        return release(
+          tx,
+          plans.map(({ key }) => key),
+        );
     }
   }
 

@@ -28,7 +28,9 @@ const returned = `RETURNING w.id, w.tenant_id, w.generation, w.environment_id, d
 
 /** queued → building, with a build of its own or the one it has already: a second one is impossible, by constraint. */
 export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promise<string[]> {
-  const written = await tx.query<Written & { build_id: string; commit: string | null; deadline: Date; is_new: boolean }>(
+  const written = await tx.query<
+    Written & { build_id: string; commit: string | null; deadline: Date; is_new: boolean }
+  >(
     `${locked}, w AS (
        UPDATE deployment w SET status = 'building', phase = 'waiting_for_build', building_at = now(), message = d.because,
          build_id = coalesce((SELECT b.id FROM build b WHERE b.deployment_id = w.id), d.ref)
@@ -47,8 +49,20 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
       tx.look('builds', build_id);
       continue;
     }
-    tx.changed({ tenant_id, kind: 'builds', key: build_id, from: null, to: 'queued', because: `requested by deployment ${id}` });
-    tx.emit('build.requested', { tenant_id, subject: build_id, version: '1', data: { build_id, deployment_id: id, commit } });
+    tx.changed({
+      tenant_id,
+      kind: 'builds',
+      key: build_id,
+      from: null,
+      to: 'queued',
+      because: `requested by deployment ${id}`,
+    });
+    tx.emit('build.requested', {
+      tenant_id,
+      subject: build_id,
+      version: '1',
+      data: { build_id, deployment_id: id, commit },
+    });
     tx.schedule('builds', build_id, deadline, 'it waits for a builder');
   }
   return written.map(({ id }) => id);
@@ -91,8 +105,20 @@ export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
   );
   for (const row of written) {
     const { id, tenant_id, generation, environment_id, vm_id, older } = row;
-    tx.changed({ tenant_id, kind: 'deployments', key: id, from: row.from, to: 'ready', because: `VM ${vm_id} was assigned` });
-    tx.emit('deployment.ready', { tenant_id, subject: id, version: generation, data: { deployment_id: id, environment_id, vm_id } });
+    tx.changed({
+      tenant_id,
+      kind: 'deployments',
+      key: id,
+      from: row.from,
+      to: 'ready',
+      because: `VM ${vm_id} was assigned`,
+    });
+    tx.emit('deployment.ready', {
+      tenant_id,
+      subject: id,
+      version: generation,
+      data: { deployment_id: id, environment_id, vm_id },
+    });
     for (const key of older) tx.look('deployments', key);
   }
   return written.map(({ id }) => id);
@@ -117,24 +143,45 @@ export async function retire(tx: Tx, plans: Plans): Promise<string[]> {
      FROM d WHERE w.id = d.id AND (w.status = 'ready') = (d.word IS NULL)
        AND NOT (w.pinned AND coalesce(d.word, 'Superseded') = 'Superseded')
      ${returned}, d.because, d.word AS reason, w.build_id`,
-    columns(plans, ['queued', 'building', 'ready'], () => null, ({ step }) => (step.do === 'fail' ? step.reason : null)),
+    columns(
+      plans,
+      ['queued', 'building', 'ready'],
+      () => null,
+      ({ step }) => (step.do === 'fail' ? step.reason : null),
+    ),
   );
-  for (const { because, reason, ...row } of written) moved(tx, row, reason === null ? 'inactive' : 'failed', because, reason ?? 'Superseded');
+  for (const { because, reason, ...row } of written)
+    moved(tx, row, reason === null ? 'inactive' : 'failed', because, reason ?? 'Superseded');
   const ids = written.map(({ id }) => id);
-  await cancelBuilds(tx, written.flatMap(({ build_id, reason }) => (build_id && reason ? [build_id] : [])), 'its deployment ended');
+  await cancelBuilds(
+    tx,
+    written.flatMap(({ build_id, reason }) => (build_id && reason ? [build_id] : [])),
+    'its deployment ended',
+  );
   await release(tx, ids);
   return ids;
 }
 
 /** Gives the VMs of deployments back. A release names the claim, so it can never take a VM from its next owner. */
 export async function release(tx: Tx, deployments: readonly string[]): Promise<string[]> {
-  const released = await tx.query<{ id: string; deployment_id: string; vm_id: string | null; tenant_id: string; generation: string }>(
+  const released = await tx.query<{
+    id: string;
+    deployment_id: string;
+    vm_id: string | null;
+    tenant_id: string;
+    generation: string;
+  }>(
     `UPDATE vm_claim SET released_at = now() WHERE deployment_id = ANY ($1) AND released_at IS NULL
      RETURNING id, deployment_id, vm_id, tenant_id, generation`,
     [deployments],
   );
   for (const { id: claim_id, deployment_id, vm_id, tenant_id, generation } of released) {
-    tx.emit('vm.released', { tenant_id, subject: claim_id, version: generation, data: { claim_id, deployment_id, vm_id } });
+    tx.emit('vm.released', {
+      tenant_id,
+      subject: claim_id,
+      version: generation,
+      data: { claim_id, deployment_id, vm_id },
+    });
     if (vm_id) tx.look('vms', vm_id);
   }
   return released.map(({ deployment_id }) => deployment_id);

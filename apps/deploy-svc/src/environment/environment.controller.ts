@@ -1,5 +1,17 @@
 import {
-  type Asked, Database, Route, idParams, listOf, listQuery, name, page, readOne, resourceId, resourceShape, tenantOf, unknownReference,
+  type Asked,
+  Database,
+  Route,
+  idParams,
+  listOf,
+  listQuery,
+  name,
+  page,
+  readOne,
+  resourceId,
+  resourceShape,
+  tenantOf,
+  unknownReference,
 } from '@homeostat/platform';
 import { type Environment, HouseError, type Project } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
@@ -17,7 +29,11 @@ export class EnvironmentController {
   constructor(readonly database: Database) {}
 
   @Route('POST /v1/environments', {
-    summary: 'Make an environment', scope: 'write', body: newEnvironment, answer: environmentShape, creates: true,
+    summary: 'Make an environment',
+    scope: 'write',
+    body: newEnvironment,
+    answer: environmentShape,
+    creates: true,
   })
   create({ caller, body, once }: Asked<{ body: typeof newEnvironment }>) {
     return once(async (tx) => {
@@ -31,7 +47,8 @@ export class EnvironmentController {
          ON CONFLICT (project_id, name) DO NOTHING RETURNING *`,
         [uuidv7(), project.tenant_id, project.id, body.name],
       );
-      if (!environment) throw new HouseError('already_exists', `project "${project.name}" has an environment "${body.name}" already`);
+      if (!environment)
+        throw new HouseError('already_exists', `project "${project.name}" has an environment "${body.name}" already`);
       return environment;
     });
   }
@@ -41,7 +58,12 @@ export class EnvironmentController {
     return listOf<Environment>(this.database, { from: 'environment', caller, query: asked, filters });
   }
 
-  @Route('GET /v1/environments/{id}', { summary: 'Read an environment', scope: 'read', params: idParams, answer: environmentShape })
+  @Route('GET /v1/environments/{id}', {
+    summary: 'Read an environment',
+    scope: 'read',
+    params: idParams,
+    answer: environmentShape,
+  })
   read({ caller, params }: Asked<{ params: typeof idParams }>) {
     return readOne<Environment>(this.database, { from: 'environment' }, params.id, caller);
   }

@@ -1,4 +1,14 @@
-import { type Asked, Database, Route, idParams, listOf, listQuery, page, readOne, resourceShape } from '@homeostat/platform';
+import {
+  type Asked,
+  Database,
+  Route,
+  idParams,
+  listOf,
+  listQuery,
+  page,
+  readOne,
+  resourceShape,
+} from '@homeostat/platform';
 import type { Image } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
 import { z } from 'zod';

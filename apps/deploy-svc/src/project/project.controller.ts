@@ -1,4 +1,15 @@
-import { type Asked, Database, Route, idParams, listOf, listQuery, name, page, readOne, resourceShape } from '@homeostat/platform';
+import {
+  type Asked,
+  Database,
+  Route,
+  idParams,
+  listOf,
+  listQuery,
+  name,
+  page,
+  readOne,
+  resourceShape,
+} from '@homeostat/platform';
 import { HouseError, type Project } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
@@ -13,7 +24,13 @@ const query = listQuery(['name']);
 export class ProjectController {
   constructor(readonly database: Database) {}
 
-  @Route('POST /v1/projects', { summary: 'Make a project', scope: 'write', body: newProject, answer: projectShape, creates: true })
+  @Route('POST /v1/projects', {
+    summary: 'Make a project',
+    scope: 'write',
+    body: newProject,
+    answer: projectShape,
+    creates: true,
+  })
   create({ caller, body, once }: Asked<{ body: typeof newProject }>) {
     return once(async (tx) => {
       const [project] = await tx.query<Project>(

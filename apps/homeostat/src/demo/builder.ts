@@ -7,7 +7,9 @@ interface Build {
   readonly commit: string;
 }
 
-const fates = new Map<string, BuildFate>(streets.flatMap(({ commits }) => commits.map(({ commit, fate }) => [commit, fate])));
+const fates = new Map<string, BuildFate>(
+  streets.flatMap(({ commits }) => commits.map(({ commit, fate }) => [commit, fate])),
+);
 
 /** A builder as it could run anywhere: takes queued builds over HTTP, and reports what became of them, until stopped. */
 export async function runBuilder(client: Client, stopped: AbortSignal): Promise<void> {
@@ -25,5 +27,6 @@ async function work(client: Client, { id, commit }: Build): Promise<void> {
   await sleep(500 + Math.random() * 500);
   const image = { registry: 'registry.example', repository: 'demo', tag: commit };
   if (fate === 'ready') await client.post(`/v1/builds/${id}/ready`, { image }).catch(() => undefined);
-  if (fate === 'error') await client.post(`/v1/builds/${id}/error`, { message: 'a test failed' }).catch(() => undefined);
+  if (fate === 'error')
+    await client.post(`/v1/builds/${id}/error`, { message: 'a test failed' }).catch(() => undefined);
 }

@@ -15,7 +15,11 @@ export class Client {
   }
 
   post<T = Seen>(path: string, body: object = {}): Promise<T> {
-    return this.call<T>(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    return this.call<T>(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   }
 
   async list<T = Seen>(path: string): Promise<T[]> {

@@ -27,18 +27,21 @@ export async function demo({ once, say }: DemoOptions): Promise<void> {
   const dns = await startDnsServer();
   const port = (await isTaken(USUAL_PORT)) ? 0 : USUAL_PORT;
   const preset = { ...settings, RECONCILER_DNS_SERVERS: dns.address, RECONCILER_HTTP_PORT: String(port) };
-  const running = await up({ dataDir: DATA_DIR, databaseUrl: null, fresh: true, regions, preset, say });
+  const starting = up({ dataDir: DATA_DIR, databaseUrl: null, fresh: true, regions, preset, say });
   const ended = new AbortController();
   const stop = async (): Promise<void> => {
     ended.abort();
-    await running.stop();
+    await (await starting).stop();
     await dns.close();
   };
   stopOnSignal({ stop });
+  const running = await starting;
   const client = new Client(running.url);
   const wishes: Wish[] = [];
   const builder = runBuilder(client, ended.signal);
-  const failed = Promise.all([builder, walk(client, dns, (wish) => wishes.push(wish))]).then(() => new Promise<never>(() => {}));
+  const failed = Promise.all([builder, walk(client, dns, (wish) => wishes.push(wish))]).then(
+    () => new Promise<never>(() => {}),
+  );
   const converged = await Promise.race([watch(client, wishes, startedAtMs, ended.signal), failed]);
   if (ended.signal.aborted) return;
   say(converged ? summary(wishes, running, startedAtMs) : await reasons(client, wishes));
@@ -48,7 +51,12 @@ export async function demo({ once, say }: DemoOptions): Promise<void> {
 }
 
 /** Shows the world until everything is as it should be; false when that takes too long. */
-async function watch(client: Client, wishes: readonly Wish[], startedAtMs: number, ended: AbortSignal): Promise<boolean> {
+async function watch(
+  client: Client,
+  wishes: readonly Wish[],
+  startedAtMs: number,
+  ended: AbortSignal,
+): Promise<boolean> {
   const screen = new Screen(process.stdout, total, startedAtMs);
   while (performance.now() - startedAtMs < PATIENCE_MS && !ended.aborted) {
     const [deployments, domains, pool] = await Promise.all([
@@ -66,8 +74,10 @@ async function watch(client: Client, wishes: readonly Wish[], startedAtMs: numbe
 }
 
 function summary(wishes: readonly Wish[], { url }: Running, startedAtMs: number): string {
-  const first = (kind: Wish['kind'], reason: string): Wish => wishes.find((wish) => wish.kind === kind && wish.reason === reason)!;
-  const count = (status: string): number => wishes.filter(({ kind, now }) => kind === 'deployments' && now.status === status).length;
+  const first = (kind: Wish['kind'], reason: string): Wish =>
+    wishes.find((wish) => wish.kind === kind && wish.reason === reason)!;
+  const count = (status: string): number =>
+    wishes.filter(({ kind, now }) => kind === 'deployments' && now.status === status).length;
   return [
     '',
     `Converged after ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s: of ${total - claims.length} deployments ${count('ready')} are ready,`,

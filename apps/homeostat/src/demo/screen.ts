@@ -29,7 +29,11 @@ export class Screen {
   }
 
   private draw(wishes: readonly Wish[], pool: PoolSeen): void {
-    const table = new Table({ head: ['wish', 'state', 'why'], colWidths: [44, 11, 60], style: { head: ['bold'], compact: true } });
+    const table = new Table({
+      head: ['wish', 'state', 'why'],
+      colWidths: [44, 11, 60],
+      style: { head: ['bold'], compact: true },
+    });
     for (const { label, now } of wishes) table.push([label, now.status, now.message ?? '']);
     const done = wishes.filter(isGranted).length;
     const text = `${table.toString()}\n${bar(done, this.total)} ${done} of ${this.total} as they should be, ${this.seconds()}\n${poolLine(pool)}\n`;

@@ -24,11 +24,20 @@ export async function walk(client: Client, dns: DnsServer, add: (wish: Wish) => 
 }
 
 async function claimDomain(client: Client, dns: DnsServer, claim: Claim, add: (wish: Wish) => void): Promise<void> {
-  const domain = await client.post<Seen & { record: { name: string; value: string } }>('/v1/domains', { name: claim.name });
+  const domain = await client.post<Seen & { record: { name: string; value: string } }>('/v1/domains', {
+    name: claim.name,
+  });
   const { name, value } = domain.record;
   if (claim.record === 'right') dns.set(name, { txt: [[value]] });
   if (claim.record === 'wrong') dns.set(name, { txt: [['the token of somebody else']] });
-  add({ label: `${claim.name} (its record is ${claim.record})`, kind: 'domains', id: domain.id, end: claim.end, reason: claim.reason, now: domain });
+  add({
+    label: `${claim.name} (its record is ${claim.record})`,
+    kind: 'domains',
+    id: domain.id,
+    end: claim.end,
+    reason: claim.reason,
+    now: domain,
+  });
 }
 
 /** Each commit follows when the one before is ready, or has failed. */

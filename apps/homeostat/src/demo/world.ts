@@ -33,12 +33,20 @@ export const streets: readonly Street[] = [
   {
     project: 'shop',
     environment: 'preview',
-    commits: [goes('5d1e7b2'), { commit: 'bad5eed', fate: 'error', end: 'failed', reason: 'BuildFailed' }, stays('77aa31c')],
+    commits: [
+      goes('5d1e7b2'),
+      { commit: 'bad5eed', fate: 'error', end: 'failed', reason: 'BuildFailed' },
+      stays('77aa31c'),
+    ],
   },
   {
     project: 'blog',
     environment: 'production',
-    commits: [goes('02d9f41'), { commit: '510deb1', fate: 'never', end: 'failed', reason: 'BuildTimeout' }, stays('e4b7c90')],
+    commits: [
+      goes('02d9f41'),
+      { commit: '510deb1', fate: 'never', end: 'failed', reason: 'BuildTimeout' },
+      stays('e4b7c90'),
+    ],
   },
   { project: 'blog', environment: 'preview', commits: [goes('9a6f2d3'), goes('3c8e115'), stays('f00dcab')] },
 ];

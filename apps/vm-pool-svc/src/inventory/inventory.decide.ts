@@ -21,5 +21,8 @@ export function decideInventory({ stock }: InventorySight, now: Date): Decision<
   if (stock === null) return reach({ do: 'take_stock' }, 'the stock is taken once a minute');
   const { vanished, destroyed } = stock;
   if (vanished.length > 0) return act({ do: 'replace', vms: vanished }, `${vanished.length} machine(s) vanished`, next);
-  return wait(destroyed > 0 ? `${destroyed} unknown machine(s) were destroyed` : 'all machines are accounted for', next);
+  return wait(
+    destroyed > 0 ? `${destroyed} unknown machine(s) were destroyed` : 'all machines are accounted for',
+    next,
+  );
 }

@@ -32,14 +32,21 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
     const machines = await this.machines.list(this.after, SLICE, signal);
     const last = machines.length === SLICE ? machines.at(-1)! : null;
     const destroyed = await this.destroyOrphans(machines, signal);
-    const vanished = await this.vanished(supposed.filter((id) => last === null || id <= last), new Set(machines), signal);
+    const vanished = await this.vanished(
+      supposed.filter((id) => last === null || id <= last),
+      new Set(machines),
+      signal,
+    );
     this.after = last;
     return { stock: { vanished, destroyed } };
   }
 
   async act([plan]: readonly Plan<InventorySight, InventoryStep>[], tx: Tx): Promise<ReadonlySet<string>> {
     const vanished = { reason: 'MachineVanished', because: 'the provider does not know the machine' };
-    await discard(tx, plan!.step.vms.toSorted().map((key) => ({ key, ...vanished })));
+    await discard(
+      tx,
+      plan!.step.vms.toSorted().map((key) => ({ key, ...vanished })),
+    );
     return new Set([POOL_ID]);
   }
 
@@ -66,7 +73,11 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   }
 
   /** A list may lie; each machine that is missing in it is asked for by name before it counts as gone. */
-  private async vanished(supposed: readonly string[], listed: ReadonlySet<string>, signal: AbortSignal): Promise<string[]> {
+  private async vanished(
+    supposed: readonly string[],
+    listed: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<string[]> {
     const missing: string[] = [];
     for (const id of supposed.filter((one) => !listed.has(one))) {
       if ((await this.machines.observe(id, signal)) === 'absent') missing.push(id);

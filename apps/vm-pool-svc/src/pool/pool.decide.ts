@@ -28,7 +28,11 @@ export type PoolCondition = 'NoRegion' | 'AddressesExhausted';
 export type PoolStep =
   | { readonly do: 'bind'; readonly pairs: readonly { readonly claim: string; readonly vm: string }[] }
   | { readonly do: 'boot_again'; readonly vms: readonly string[] }
-  | { readonly do: 'make'; readonly vms: readonly { readonly number: number; readonly region: string }[]; readonly turn: number }
+  | {
+      readonly do: 'make';
+      readonly vms: readonly { readonly number: number; readonly region: string }[];
+      readonly turn: number;
+    }
   | { readonly do: 'discard'; readonly vms: readonly string[] }
   | { readonly do: 'report'; readonly condition: PoolCondition | null; readonly message: string | null };
 
@@ -39,10 +43,14 @@ export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
   const missing = pool.size - pool.pooling - pool.initializing;
   if (pool.claims.length > 0 && pool.free.length > 0) return bind(pool);
   if (missing > 0) return topUp(pool, missing, now);
-  if (pool.condition !== null) return act({ do: 'report', condition: null, message: null }, 'nothing hinders the pool any more');
+  if (pool.condition !== null)
+    return act({ do: 'report', condition: null, message: null }, 'nothing hinders the pool any more');
   const surplus = pool.pooling - pool.size;
   if (surplus > 0 && pool.free.length > 0) {
-    return act({ do: 'discard', vms: pool.free.slice(-surplus) }, `the pool is ${surplus} VM(s) larger than ${pool.size}`);
+    return act(
+      { do: 'discard', vms: pool.free.slice(-surplus) },
+      `the pool is ${surplus} VM(s) larger than ${pool.size}`,
+    );
   }
   if (pool.off.length > 0) return act({ do: 'discard', vms: pool.off }, 'the pool is full without the stopped VMs');
   return settle(stateOf(pool));
@@ -58,7 +66,9 @@ function topUp(pool: PoolSight, missing: number, now: Date): Decision<PoolStep> 
   if (pool.off.length > 0) return act({ do: 'boot_again', vms: pool.off.slice(0, missing) }, because);
   const { regions, turn } = pool;
   if (regions.length === 0) return hindered(pool, 'NoRegion', 'make a region: POST /v1/regions', now);
-  const vms = pool.numbers.slice(0, missing).map((number, at) => ({ number, region: regions[(turn + at) % regions.length]! }));
+  const vms = pool.numbers
+    .slice(0, missing)
+    .map((number, at) => ({ number, region: regions[(turn + at) % regions.length]! }));
   if (vms.length > 0) return act({ do: 'make', vms, turn: turn + vms.length }, because);
   return hindered(pool, 'AddressesExhausted', 'widen RECONCILER_VM_NETWORK, or let deployments go', now);
 }

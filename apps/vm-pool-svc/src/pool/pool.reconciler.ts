@@ -46,7 +46,14 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
       case 'make':
         return (await make(tx, step, this.settings.RECONCILER_VM_NETWORK, because)) > 0;
       case 'discard':
-        return (await discard(tx, step.vms.toSorted().map((key) => ({ key, because, reason: 'Surplus' })))).length > 0;
+        return (
+          (
+            await discard(
+              tx,
+              step.vms.toSorted().map((key) => ({ key, because, reason: 'Surplus' })),
+            )
+          ).length > 0
+        );
       case 'report':
         return report(tx, step);
     }

@@ -33,8 +33,20 @@ export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
     [pairs.map(({ claim }) => claim), pairs.map(({ vm }) => vm)],
   );
   for (const { claim_id, vm_id, deployment_id, tenant_id, generation } of bound) {
-    tx.changed({ tenant_id, kind: 'vms', key: vm_id, from: 'pooling', to: 'starting', because: `bound to claim ${claim_id}` });
-    tx.emit('vm.assigned', { tenant_id, subject: claim_id, version: generation, data: { claim_id, deployment_id, vm_id } });
+    tx.changed({
+      tenant_id,
+      kind: 'vms',
+      key: vm_id,
+      from: 'pooling',
+      to: 'starting',
+      because: `bound to claim ${claim_id}`,
+    });
+    tx.emit('vm.assigned', {
+      tenant_id,
+      subject: claim_id,
+      version: generation,
+      data: { claim_id, deployment_id, vm_id },
+    });
     tx.look('vms', vm_id);
     tx.look('deployments', deployment_id);
   }
@@ -42,14 +54,24 @@ export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
 }
 
 export async function bootAgain(tx: Tx, vms: readonly string[], because: string): Promise<number> {
-  const booting = await move(tx, vms.toSorted().map((key) => ({ key, because })), ['off'], 'initializing');
+  const booting = await move(
+    tx,
+    vms.toSorted().map((key) => ({ key, because })),
+    ['off'],
+    'initializing',
+  );
   for (const { id } of booting) tx.look('vms', id);
   return booting.length;
 }
 
 /** Makes rows for new VMs, each with an address that nobody has; a number that was taken meanwhile is left out. */
 export async function make(tx: Tx, { vms, turn }: Make, network: Network, because: string): Promise<number> {
-  const wanted = vms.map(({ number, region }) => ({ id: uuidv7(), number, region, address: addressOf(network, number) }));
+  const wanted = vms.map(({ number, region }) => ({
+    id: uuidv7(),
+    number,
+    region,
+    address: addressOf(network, number),
+  }));
   const taken = new Set(await takeNumbers(tx, wanted));
   const made = wanted.filter(({ number }) => taken.has(number));
   await tx.query(
@@ -57,7 +79,12 @@ export async function make(tx: Tx, { vms, turn }: Make, network: Network, becaus
      INSERT INTO vm (id, tenant_id, region_id, number, private_ip, message)
      SELECT id, 'system', region, number, address, $7
      FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::inet[]) AS w (id, number, region, address)`,
-    [...(['id', 'number', 'region', 'address'] as const).map((name) => made.map((vm) => vm[name])), turn, POOL_ID, because],
+    [
+      ...(['id', 'number', 'region', 'address'] as const).map((name) => made.map((vm) => vm[name])),
+      turn,
+      POOL_ID,
+      because,
+    ],
   );
   for (const { id } of made) {
     tx.changed({ tenant_id: 'system', kind: 'vms', key: id, from: null, to: 'initializing', because });
@@ -67,7 +94,10 @@ export async function make(tx: Tx, { vms, turn }: Make, network: Network, becaus
 }
 
 /** Gives VM numbers to VMs, and returns those that were to be had. */
-async function takeNumbers(tx: Tx, wanted: readonly { readonly id: string; readonly number: number }[]): Promise<number[]> {
+async function takeNumbers(
+  tx: Tx,
+  wanted: readonly { readonly id: string; readonly number: number }[],
+): Promise<number[]> {
   const taken = await tx.query<{ number: number }>(
     `INSERT INTO vm_address AS a (number, vm_id) SELECT * FROM unnest($1::integer[], $2::uuid[]) AS w (number, id) ORDER BY number
      ON CONFLICT (number) DO UPDATE SET vm_id = excluded.vm_id, free_at = NULL WHERE a.vm_id IS NULL AND a.free_at <= now()

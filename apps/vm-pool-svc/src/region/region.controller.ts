@@ -1,5 +1,14 @@
 import {
-  type Asked, Database, Route, idParams, listOf, listQuery, name, page, readOne, resourceShape,
+  type Asked,
+  Database,
+  Route,
+  idParams,
+  listOf,
+  listQuery,
+  name,
+  page,
+  readOne,
+  resourceShape,
 } from '@homeostat/platform';
 import { HouseError, POOL_ID, type Region } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
@@ -8,7 +17,10 @@ import { z } from 'zod';
 
 const newRegion = z.strictObject({ name: name(63) });
 const regionShape = z.object({ ...resourceShape, name: z.string() });
-const regions = { from: 'region', columns: ['id', 'tenant_id', 'name', 'status', 'reason', 'message', 'generation', 'created_at', 'updated_at'] };
+const regions = {
+  from: 'region',
+  columns: ['id', 'tenant_id', 'name', 'status', 'reason', 'message', 'generation', 'created_at', 'updated_at'],
+};
 const query = listQuery(['name']);
 
 /** Regions: where VMs are made, in turn. They belong to nobody, and everybody may read them. */
@@ -16,7 +28,13 @@ const query = listQuery(['name']);
 export class RegionController {
   constructor(readonly database: Database) {}
 
-  @Route('POST /v1/regions', { summary: 'Make a region', scope: 'admin', body: newRegion, answer: regionShape, creates: true })
+  @Route('POST /v1/regions', {
+    summary: 'Make a region',
+    scope: 'admin',
+    body: newRegion,
+    answer: regionShape,
+    creates: true,
+  })
   async create({ body, once }: Asked<{ body: typeof newRegion }>) {
     return once(async (tx) => {
       const [region] = await tx.query<Region>(

@@ -1,5 +1,17 @@
 import {
-  type Asked, Changes, Database, Route, idParams, instant, listOf, listQuery, page, readOne, resourceShape, waitFor, waitQuery,
+  type Asked,
+  Changes,
+  Database,
+  Route,
+  idParams,
+  instant,
+  listOf,
+  listQuery,
+  page,
+  readOne,
+  resourceShape,
+  waitFor,
+  waitQuery,
 } from '@homeostat/platform';
 import { type Vm, vmStates } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
@@ -16,7 +28,8 @@ const vmShape = z.object({
   status_at: instant.describe('Since when it has this status'),
   paused: z.boolean(),
 });
-const columns = 'id tenant_id status reason message generation created_at updated_at region_id number claim_id image_id status_at';
+const columns =
+  'id tenant_id status reason message generation created_at updated_at region_id number claim_id image_id status_at';
 const vms = { from: 'vm', columns: [...columns.split(' '), 'host(private_ip) AS private_ip'], kind: 'vms' } as const;
 const filters = ['status', 'region_id', 'claim_id', 'image_id'] as const;
 const query = listQuery(filters);
@@ -35,7 +48,13 @@ export class VmController {
     return listOf<Vm>(this.database, { ...vms, caller, query: asked, filters });
   }
 
-  @Route('GET /v1/vms/{id}', { summary: 'Read a VM, or wait for a status', scope: 'read', params: idParams, query: wait, answer: vmShape })
+  @Route('GET /v1/vms/{id}', {
+    summary: 'Read a VM, or wait for a status',
+    scope: 'read',
+    params: idParams,
+    query: wait,
+    answer: vmShape,
+  })
   read({ caller, params, query: asked, signal }: Asked<{ params: typeof idParams; query: typeof wait }>) {
     const read = () => readOne<Vm>(this.database, vms, params.id, caller);
     const isFinal = ({ status }: Vm) => status === 'deleting';

@@ -54,7 +54,8 @@ export function decideVm(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
 function booting(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   const { vm, machine } = sight;
   if (machine === 'up') return act({ do: 'pool' }, 'the provider says that the machine is up', 'settled');
-  if (machine === null) return reach({ do: 'boot', region: vm.region, address: vm.private_ip }, 'a machine is to be made');
+  if (machine === null)
+    return reach({ do: 'boot', region: vm.region, address: vm.private_ip }, 'a machine is to be made');
   // Only on a provider's answer: one that fails would eat an address per timeout otherwise.
   if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'up'));
   return wait(`the machine is ${machine}, and not up yet`, nextPoll(sight, now));
@@ -63,7 +64,8 @@ function booting(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
 function starting(sight: VmSight, workload: Workload, now: Date): Decision<VmStep, VmReach> {
   const { machine } = sight;
   if (machine === 'running') return act({ do: 'run' }, 'the provider says that the workload runs', 'settled');
-  if (machine === 'absent') return act({ do: 'discard', reason: 'MachineVanished' }, 'the provider does not know the machine');
+  if (machine === 'absent')
+    return act({ do: 'discard', reason: 'MachineVanished' }, 'the provider does not know the machine');
   if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'running'));
   if (machine === null) return reach({ do: 'start', workload }, 'a claim was bound to the VM');
   return wait(`the machine is ${machine}, and does not run the workload yet`, nextPoll(sight, now));
@@ -76,7 +78,8 @@ function stop(): Decision<VmStep, VmReach> {
 function stopping(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   const { machine, settings } = sight;
   if (machine === null) return reach({ do: 'scrub' }, 'the workload is to be stopped and wiped');
-  if (machine === 'absent') return act({ do: 'discard', reason: 'MachineVanished' }, 'the provider does not know the machine');
+  if (machine === 'absent')
+    return act({ do: 'discard', reason: 'MachineVanished' }, 'the provider does not know the machine');
   if (machine !== 'stopped') return wait(`the machine is ${machine}, and not stopped yet`, nextPoll(sight, now));
   return settings.reuse
     ? act({ do: 'switch_off' }, 'the machine is stopped and wiped', 'settled')

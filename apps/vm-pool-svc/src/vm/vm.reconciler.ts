@@ -58,7 +58,10 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
 
   describe({ vm, claim, settings }: VmSight): Description {
     const { reuse } = settings;
-    return { desired: { workload: claim && !claim.released ? claim.workload.imageId : null, reuse }, observed: { ...vm, claim } };
+    return {
+      desired: { workload: claim && !claim.released ? claim.workload.imageId : null, reuse },
+      observed: { ...vm, claim },
+    };
   }
 
   private ask(vmId: string, order: VmReach, signal: AbortSignal): Promise<MachineState> {
@@ -85,7 +88,10 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
       case 'switch_off':
         return this.freed(await move(tx, plans, ['stopping'], 'off'), tx);
       case 'discard':
-        return discard(tx, plans.map(({ key, step, because }) => ({ key, because, reason: 'reason' in step ? step.reason : '' })));
+        return discard(
+          tx,
+          plans.map(({ key, step, because }) => ({ key, because, reason: 'reason' in step ? step.reason : '' })),
+        );
       case 'forget':
         return this.freed(await forget(tx, plans, this.settings.RECONCILER_VM_QUARANTINE), tx);
     }
@@ -101,7 +107,12 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
   private running(moved: Moved[], tx: Tx): Moved[] {
     for (const { id, generation, tenant_id, claim_id, deployment_id, awaited } of moved) {
       if (!awaited || claim_id === null || deployment_id === null) continue;
-      tx.emit('vm.running', { tenant_id, subject: id, version: generation, data: { vm_id: id, claim_id, deployment_id } });
+      tx.emit('vm.running', {
+        tenant_id,
+        subject: id,
+        version: generation,
+        data: { vm_id: id, claim_id, deployment_id },
+      });
       tx.look('deployments', deployment_id);
     }
     return moved;

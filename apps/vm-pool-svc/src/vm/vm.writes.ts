@@ -103,7 +103,8 @@ export async function forget(tx: Tx, changes: readonly Change[], quarantineMs: n
 }
 
 function note(tx: Tx, moved: readonly Moved[], to: string): void {
-  for (const { id, tenant_id, from, because } of moved) tx.changed({ tenant_id, kind: 'vms', key: id, from, to, because });
+  for (const { id, tenant_id, from, because } of moved)
+    tx.changed({ tenant_id, kind: 'vms', key: id, from, to, because });
 }
 
 function keysOf(changes: readonly Change[]): string[] {

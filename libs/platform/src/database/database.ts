@@ -149,8 +149,14 @@ function statementName(text: string): string {
 
 /** Connection faults (SQLSTATE classes 08 and 57P, too many clients, the socket's own) are nobody's error but the database's. */
 function asUnavailable(error: unknown): unknown {
-  const away = /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) || /connection (terminated|timeout)|not queryable/i.test(String(error));
-  return away ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, { cause: error }) : error;
+  const away =
+    /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) ||
+    /connection (terminated|timeout)|not queryable/i.test(String(error));
+  return away
+    ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, {
+        cause: error,
+      })
+    : error;
 }
 
 /** The SQLSTATE of a PostgreSQL error, the code of a system error, or the empty string. */

@@ -49,9 +49,15 @@ export function settled(kind: Kind, key: string, because: string): LookNote {
   return { ...wish, kind, key, due_at: null, outcome: 'settled', because };
 }
 
+/** A pass as `noted` wrote it: words in a row, because five of them are copied at every look. */
+export function passOf(words: string): { at: string; took_ms: number; outcome: string; step: string | null } {
+  const [at, tookMs, outcome, step] = words.split(' ') as [string, string, string, string];
+  return { at: new Date(Number(at)).toISOString(), took_ms: Number(tookMs), outcome, step: step === '-' ? null : step };
+}
+
 export function noted(kind: Kind, { lease, dueAt, ...result }: LookResult): LookNote {
   const { outcome, step, because, fix, failures, tookMs } = result;
-  const pass = JSON.stringify({ at: lease.now.toISOString(), took_ms: Math.round(tookMs), outcome, step });
+  const pass = `${lease.now.getTime()} ${Math.round(tookMs)} ${outcome} ${step ?? '-'}`;
   const { key, epoch, generation } = lease;
   return { kind, key, epoch, generation, due_at: dueAt, outcome, because: storable(because), fix, failures, pass };
 }
@@ -68,7 +74,7 @@ const sql = `
   ), events AS (
     INSERT INTO outbox (id, type, source, tenant_id, subject, version, data, at)
     SELECT id, type, $8::text, tenant_id, subject, version, data, at
-    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::jsonb[], $15::timestamptz[])
+    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::json[], $15::timestamptz[])
       AS e (id, type, tenant_id, subject, version, data, at)
   )
   SELECT note_looks($16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS key`;
@@ -85,7 +91,18 @@ export function ledgerEntry(
     changes.map(({ by }) => by ?? source),
     `/homeostat/${source}`,
     ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time']),
-    ...columns(notes, ['kind', 'key', 'epoch', 'generation', 'due_at', 'outcome', 'because', 'fix', 'failures', 'pass']),
+    ...columns(notes, [
+      'kind',
+      'key',
+      'epoch',
+      'generation',
+      'due_at',
+      'outcome',
+      'because',
+      'fix',
+      'failures',
+      'pass',
+    ]),
   ];
   return { sql, values };
 }

@@ -5,14 +5,18 @@ import { type Database, sqlState } from './database';
 export async function schemaFault(database: Database): Promise<string | null> {
   const applied = await appliedMigrations(database);
   const unknown = applied.filter((name) => !migrations.some((migration) => migration.name === name));
-  if (unknown.length > 0) return `the schema has ${unknown.join(', ')}, which this version does not know: run a newer one`;
-  if (!applied.includes(schemaVersion)) return `the schema lacks ${schemaVersion}: run \`npm run homeostat -- migrate\``;
+  if (unknown.length > 0)
+    return `the schema has ${unknown.join(', ')}, which this version does not know: run a newer one`;
+  if (!applied.includes(schemaVersion))
+    return `the schema lacks ${schemaVersion}: run \`npm run homeostat -- migrate\``;
   return null;
 }
 
 async function appliedMigrations(database: Database): Promise<string[]> {
   try {
-    return (await database.query<{ name: string }>('SELECT name FROM schema_migration ORDER BY id')).map(({ name }) => name);
+    return (await database.query<{ name: string }>('SELECT name FROM schema_migration ORDER BY id')).map(
+      ({ name }) => name,
+    );
   } catch (error) {
     if (isUnmigrated(error)) return [];
     throw error;

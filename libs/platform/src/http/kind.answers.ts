@@ -24,9 +24,7 @@ export const explanation = z.object({
   lease: z.object({ holder: z.string(), until: instant, epoch: z.string() }).nullable(),
   failures: z.int(),
   generation: z.string().nullable(),
-  passes: z.array(
-    z.object({ at: instant, took_ms: z.int(), outcome: z.string(), step: z.string().nullable(), because: z.string() }),
-  ),
+  passes: z.array(z.object({ at: instant, took_ms: z.int(), outcome: z.string(), step: z.string().nullable() })),
 });
 
 export const planned = z.object({

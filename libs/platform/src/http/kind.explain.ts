@@ -1,4 +1,5 @@
 import type { Decision, Outcome } from '@homeostat/reconcile';
+import { passOf } from '../database/ledger';
 import type { KindDesk, Subject } from './kind.desk';
 
 interface Noted {
@@ -43,7 +44,7 @@ export async function explain(desk: KindDesk, subject: Subject): Promise<object>
     lease: leaseOf(noted),
     failures: noted.failures ?? 0,
     generation: subject.generation,
-    passes: (noted.passes ?? []).map((pass) => JSON.parse(pass) as object),
+    passes: (noted.passes ?? []).map(passOf),
   };
 }
 

@@ -1,4 +1,4 @@
-import { SchedulerRegistry } from '@nestjs/schedule';
+import { type SchedulerRegistry } from '@nestjs/schedule';
 import type { Database } from '../database/database';
 import { dueOf } from '../database/notebook';
 import { schemaFault } from '../database/schema';
@@ -51,11 +51,15 @@ export class Heart {
   }
 
   private async lookAtFirst(): Promise<void> {
-    for (const { kind, key } of this.first) await this.database.query('SELECT request_look($1, ARRAY[$2::uuid])', [kind, key]);
+    for (const { kind, key } of this.first)
+      await this.database.query('SELECT request_look($1, ARRAY[$2::uuid])', [kind, key]);
   }
 
   private async pulse(): Promise<void> {
-    const due = await dueOf(this.database, this.looks.flatMap(({ loop }) => loop.kinds));
+    const due = await dueOf(
+      this.database,
+      this.looks.flatMap(({ loop }) => loop.kinds),
+    );
     for (const { loop } of this.looks) loop.wake(due);
   }
 
@@ -65,7 +69,7 @@ export class Heart {
   }
 
   private async schemaIsKnown(): Promise<void> {
-    for (let said = ''; !this.stopped; ) {
+    for (let said = ''; !this.stopped;) {
       const fault = await schemaFault(this.database).catch((error: Error) => error.message);
       if (fault === null) return;
       if (fault !== said) this.log.warn(`waiting to start: ${fault}`);
@@ -82,7 +86,10 @@ export class Heart {
       await beat().catch((error: unknown) => this.warn(name, error));
       busy = false;
     };
-    this.schedule.addInterval(name, setInterval(() => void once(), ms));
+    this.schedule.addInterval(
+      name,
+      setInterval(() => void once(), ms),
+    );
   }
 
   private warn(name: string, error: unknown): void {

@@ -9,8 +9,12 @@ export interface Description {
 }
 
 /** A reconciler of this house: works on PostgreSQL, and can say what it sees. */
-export interface HouseReconciler<Observed, Step extends Verb, Reach extends Verb = never>
-  extends Reconciler<Observed, Step, Reach, Tx> {
+export interface HouseReconciler<Observed, Step extends Verb, Reach extends Verb = never> extends Reconciler<
+  Observed,
+  Step,
+  Reach,
+  Tx
+> {
   readonly kind: Kind;
   describe(observed: Observed): Description;
 }

@@ -10,7 +10,8 @@ export class House1763700000001 implements MigrationInterface {
     await runner.query(noteLooks);
     await runner.query(requestLook);
     await runner.query(policies);
-    for (const role of ['homeostat_domain', 'homeostat_deploy', 'homeostat_vm_pool']) await runner.query(serviceRole(role));
+    for (const role of ['homeostat_domain', 'homeostat_deploy', 'homeostat_vm_pool'])
+      await runner.query(serviceRole(role));
   }
 
   async down(): Promise<void> {
@@ -68,7 +69,7 @@ const tables = `
     tenant_id text NOT NULL,
     subject uuid NOT NULL,
     version bigint NOT NULL,
-    data jsonb NOT NULL,
+    data json NOT NULL,
     traceparent text,
     at timestamptz NOT NULL DEFAULT now(),
     relay_at timestamptz NOT NULL DEFAULT now() + interval '5 s'
@@ -152,38 +153,40 @@ const noteLooks = `
         outcome, because, fix, failures, pass
       FROM unnest(kinds, keys, epochs, generations, dues, outcomes, becauses, fixes, failed, pass_texts)
         AS n (kind, key, epoch, generation, due_at, outcome, because, fix, failures, pass)
+      WHERE outcome IS DISTINCT FROM 'gone' ORDER BY key DESC, kind
+    ), ranked AS (
+      SELECT *, CASE WHEN outcome IN ('waiting', 'failed') THEN due_at + interval '30 s' ELSE due_at END AS rank_at FROM note
     ), written AS (
-      INSERT INTO reconcile_status AS s
-        (kind, key, due_at, rank_at, generation, failures, lease_epoch, outcome, because, fix, passes)
-      SELECT kind, key, due_at, CASE WHEN outcome IN ('waiting', 'failed') THEN due_at + interval '30 s' ELSE due_at END,
-        generation, failures, epoch, outcome, because, fix, array_remove(ARRAY[pass], NULL)
-      FROM note WHERE outcome IS DISTINCT FROM 'gone' AND (epoch = 0 OR (
-        SELECT true FROM reconcile_status known WHERE known.kind = note.kind AND known.key = note.key LIMIT 1))
-      ORDER BY key DESC, kind
-      ON CONFLICT (kind, key) DO UPDATE SET
+      UPDATE reconcile_status s SET
         due_at = CASE
           WHEN s.paused THEN NULL
-          WHEN excluded.lease_epoch > 0 AND s.generation = excluded.generation THEN excluded.due_at
-          WHEN excluded.lease_epoch = 0 AND excluded.outcome = 'settled' THEN NULL
-          ELSE least(s.due_at, excluded.due_at) END,
-        rank_at = CASE
-          WHEN excluded.lease_epoch > 0 AND s.generation = excluded.generation THEN excluded.rank_at
-          ELSE least(s.rank_at, excluded.rank_at) END,
-        generation = s.generation + CASE WHEN excluded.lease_epoch > 0 THEN 0 ELSE 1 END,
-        failures = CASE WHEN excluded.lease_epoch > 0 THEN excluded.failures ELSE s.failures END,
-        lease_holder = CASE WHEN excluded.lease_epoch > 0 THEN NULL ELSE s.lease_holder END,
-        lease_until = CASE WHEN excluded.lease_epoch > 0 THEN NULL ELSE s.lease_until END,
-        outcome = coalesce(excluded.outcome, s.outcome),
-        because = coalesce(excluded.because, s.because),
-        fix = CASE WHEN excluded.outcome IS NULL THEN s.fix ELSE excluded.fix END,
-        since = CASE WHEN s.because IS DISTINCT FROM coalesce(excluded.because, s.because) THEN now() ELSE s.since END,
-        looked_at = CASE WHEN excluded.lease_epoch > 0 THEN now() ELSE s.looked_at END,
-        passes = CASE WHEN excluded.lease_epoch > 0 THEN (excluded.passes || s.passes)[1:5] ELSE s.passes END
-      WHERE excluded.lease_epoch = 0 OR s.lease_epoch = excluded.lease_epoch
+          WHEN n.epoch > 0 AND s.generation = n.generation THEN n.due_at
+          WHEN n.epoch = 0 AND n.outcome = 'settled' THEN NULL
+          ELSE least(s.due_at, n.due_at) END,
+        rank_at = CASE WHEN n.epoch > 0 AND s.generation = n.generation THEN n.rank_at ELSE least(s.rank_at, n.rank_at) END,
+        generation = CASE WHEN n.epoch > 0 THEN s.generation ELSE s.generation + 1 END,
+        failures = CASE WHEN n.epoch > 0 THEN n.failures ELSE s.failures END,
+        lease_holder = CASE WHEN n.epoch > 0 THEN NULL ELSE s.lease_holder END,
+        lease_until = CASE WHEN n.epoch > 0 THEN NULL ELSE s.lease_until END,
+        outcome = coalesce(n.outcome, s.outcome),
+        because = coalesce(n.because, s.because),
+        fix = CASE WHEN n.outcome IS NULL THEN s.fix ELSE n.fix END,
+        since = CASE WHEN s.because IS DISTINCT FROM coalesce(n.because, s.because) THEN now() ELSE s.since END,
+        looked_at = CASE WHEN n.epoch > 0 THEN now() ELSE s.looked_at END,
+        passes = CASE WHEN n.epoch > 0 THEN (n.pass || s.passes)[1:5] ELSE s.passes END
+      FROM ranked n WHERE s.kind = n.kind AND s.key = n.key AND (n.epoch = 0 OR s.lease_epoch = n.epoch)
       RETURNING s.kind, s.key
+    ), missing AS MATERIALIZED (
+      SELECT * FROM ranked WHERE (ranked.kind, ranked.key) NOT IN (SELECT w.kind, w.key FROM written w)
+    ), added AS (
+      INSERT INTO reconcile_status AS s (kind, key, due_at, rank_at, outcome, because, fix)
+      SELECT m.kind, m.key, m.due_at, m.rank_at, m.outcome, m.because, m.fix FROM missing m WHERE m.epoch = 0
+      ON CONFLICT (kind, key) DO UPDATE SET
+        due_at = CASE WHEN s.paused THEN NULL ELSE least(s.due_at, excluded.due_at) END,
+        rank_at = least(s.rank_at, excluded.rank_at),
+        generation = s.generation + 1
     )
-    SELECT note.key FROM note WHERE epoch > 0 AND outcome <> 'gone'
-      AND (note.kind, note.key) NOT IN (SELECT w.kind, w.key FROM written w);
+    SELECT m.key FROM missing m WHERE m.epoch > 0;
   END $$;
 `;
 
