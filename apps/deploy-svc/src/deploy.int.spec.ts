@@ -59,7 +59,9 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await stop();
-  await database.close();
+  const { close } = database;
+  database = undefined as never;
+  await close();
 });
 
 async function start(settings: Record<string, string> = {}): Promise<void> {
@@ -133,12 +135,14 @@ const report = (verb: string, { id }: Pick<Build, 'id'>, body?: object) =>
   call<Build>('POST', `builds/${id}/${verb}`, body);
 const finished = async (id: string) => report('ready', await buildOf(id), { image: anImage });
 
+/** Asks until it is so; a test that has run out of time asks no more. */
 async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
+  for (const mine = database; database === mine; ) {
     const found = await what();
     if (isSo(found)) return found;
     await new Promise((tick) => setTimeout(tick, 10));
   }
+  throw new Error('the test is over');
 }
 
 const look = (kind: string, ...keys: string[]) => database.sql('SELECT request_look($1, $2::uuid[])', [kind, keys]);

@@ -98,7 +98,9 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(replicas.map((replica) => replica.stop()));
-  await database.close();
+  const { close } = database;
+  database = undefined as never;
+  await close();
 });
 
 async function start(settings: Record<string, string> = {}): Promise<Running> {
@@ -159,12 +161,14 @@ async function release(...ids: string[]): Promise<void> {
   await look('vms', ...rows.flatMap(({ vm_id }) => vm_id ?? []));
 }
 
+/** Asks until it is so; a test that has run out of time asks no more. */
 async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
+  for (const mine = database; database === mine; ) {
     const found = await what();
     if (isSo(found)) return found;
     await new Promise((tick) => setTimeout(tick, 10));
   }
+  throw new Error('the test is over');
 }
 const inState = (status: VmStatus) => async () => (await vms()).filter((vm) => vm.status === status);
 const untilPooling = (count: number) => until(inState('pooling'), (found) => found.length === count);

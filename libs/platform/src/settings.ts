@@ -48,7 +48,7 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
     .string()
     .default(fallback)
     .transform((value, context) => {
-      const word = words.find((one) => one === value);
+      const word = (words as readonly Words[number][]).find((one) => one === value);
       if (word !== undefined) return word;
       context.addIssue(`"${value}" is none of ${words.join(', ')}`);
       return z.NEVER;
