@@ -163,7 +163,7 @@ async function release(...ids: string[]): Promise<void> {
 
 /** Asks until it is so; a test that has run out of time asks no more. */
 async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (const mine = database; database === mine; ) {
+  for (const mine = database; database === mine;) {
     const found = await what();
     if (isSo(found)) return found;
     await new Promise((tick) => setTimeout(tick, 10));
@@ -526,6 +526,7 @@ describe('a released VM', () => {
     );
     expect((await vms()).map(({ id }) => id)).not.toContain(vm!.id);
     expect(machines.states.has(vm!.id)).toBe(false);
+    expect(await database.sql('SELECT FROM vm_claim WHERE freed_at IS NOT NULL')).toHaveLength(1);
   });
 
   test('is nobody’s until the provider has scrubbed it', async () => {
@@ -605,6 +606,10 @@ describe('several processes', () => {
     await untilBound(100);
     await untilPooling(5);
     await untilRunning(100);
+    const looks = await database.sql(
+      `SELECT FROM reconcile_status JOIN vm_claim ON deployment_id = key WHERE due_at IS NOT NULL`,
+    );
+    expect(looks).toHaveLength(100);
   });
 });
 
@@ -670,6 +675,20 @@ describe('writes', () => {
     await release(mine!);
     expect(await inTransaction((tx) => bind(tx, [{ claim: mine!, vm: free!.id }]))).toBe(0);
     expect(await vms()).toMatchObject([{ status: 'pooling', claim_id: null }]);
+  });
+
+  test('a VM that serves a claim is not bound to another', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    const [first] = await claim(1);
+    const [vm] = await untilRunning(1);
+    await Promise.all(replicas.splice(0).map((replica) => replica.stop()));
+    const [second] = await claim(1);
+    expect(await inTransaction((tx) => bind(tx, [{ claim: second!, vm: vm!.id }]))).toBe(0);
+    expect((await claims()).map(({ id, vm_id }) => [id, vm_id])).toEqual([
+      [first, vm!.id],
+      [second, null],
+    ]);
   });
 
   test('what hinders the pool is told once, though two processes may find it', async () => {

@@ -52,6 +52,7 @@ export class Database {
         options: `${role}${timeouts} ${plans}`,
         idleTimeoutMillis: 60_000,
         keepAlive: true,
+        pipeline: true,
       },
     });
   }
@@ -134,6 +135,13 @@ export async function rowsOf<Row>(on: Pool | PoolClient, text: string, values: r
   } catch (error) {
     throw asUnavailable(error);
   }
+}
+
+/** Opens or ends a transaction. */
+export async function control(on: PoolClient, command: 'BEGIN' | 'COMMIT' | 'ROLLBACK'): Promise<void> {
+  await on.query(command).catch((error: unknown) => {
+    throw asUnavailable(error);
+  });
 }
 
 const names = new Map<string, string>();

@@ -77,9 +77,12 @@ const sql = `
     FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::json[], $15::timestamptz[])
       AS e (id, type, tenant_id, subject, version, data, at)
   )
-  SELECT note_looks($16, $17, $18, $19, $20, $21, $22, $23, $24, $25) AS key`;
+  SELECT note_looks($16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`;
 
-/** The one statement that writes history, events and looks; it returns the keys whose lease was lost. */
+/** What note_looks raises when leases were lost; its detail has their keys. */
+export const STALE_LEASES = 'HS001';
+
+/** The one statement that writes history, events and looks. */
 export function ledgerEntry(
   source: string,
   changes: readonly StateChange[],

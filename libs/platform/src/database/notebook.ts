@@ -30,20 +30,18 @@ export class PostgresNotebook implements Notebook<Tx> {
 
   async renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
     const rows = await this.database.query<{ key: string }>(
-      `UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
-       FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
-       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch AND s.lease_holder = $5 RETURNING s.key`,
-      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), leaseMs, this.holder],
+      `${held} UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $5::float8 / 1000)
+       FROM held WHERE s.kind = $1 AND s.key = held.key RETURNING s.key`,
+      [...this.named(kind, leases), leaseMs],
     );
     return new Set(rows.map(({ key }) => key));
   }
 
   async release(kind: string, leases: readonly Lease[]): Promise<void> {
     await this.database.query(
-      `UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
-       FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch)
-       WHERE s.kind = $1 AND s.key = mine.key AND s.lease_epoch = mine.epoch AND s.lease_holder = $4`,
-      [kind, leases.map(({ key }) => key), leases.map(({ epoch }) => epoch), this.holder],
+      `${held} UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
+       FROM held WHERE s.kind = $1 AND s.key = held.key`,
+      this.named(kind, leases),
     );
   }
 
@@ -77,7 +75,19 @@ export class PostgresNotebook implements Notebook<Tx> {
     const { keys, last, rows } = row!;
     return { keys, last: rows === limit ? last : null };
   }
+
+  private named(kind: string, leases: readonly Lease[]): unknown[] {
+    const sorted = leases.toSorted((one, other) => (one.key > other.key ? -1 : 1));
+    return [kind, sorted.map(({ key }) => key), sorted.map(({ epoch }) => epoch), this.holder];
+  }
 }
+
+/** The leases of kind `$1` that `$4` still has, locked in falling key order as everywhere (migration 0001). */
+const held = `
+  WITH held AS MATERIALIZED (
+    SELECT mine.key FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch) CROSS JOIN LATERAL (
+      SELECT s.lease_epoch, s.lease_holder FROM reconcile_status s WHERE s.kind = $1 AND s.key = mine.key FOR UPDATE) AS now
+    WHERE now.lease_epoch = mine.epoch AND now.lease_holder = $4)`;
 
 /**
  * The first due look per kind. It reads at most 1 000 rows per kind, in the order in which looks are claimed, and a

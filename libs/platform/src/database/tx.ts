@@ -2,8 +2,8 @@ import { type LookResult, StaleLeases, Unavailable } from '@homeostat/reconcile'
 import type { EventData, EventType, HouseEvent, Kind } from '@homeostat/shared';
 import type { PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
-import { rowsOf } from './database';
-import { type LookNote, ledgerEntry, merged, nameOf, noted, requested, scheduled, settled } from './ledger';
+import { control, rowsOf, sqlState } from './database';
+import { type LookNote, STALE_LEASES, ledgerEntry, merged, nameOf, noted, requested, scheduled, settled } from './ledger';
 
 /** A change of a resource's state, as its history tells it. */
 export interface StateChange {
@@ -49,11 +49,7 @@ export class Tx {
   ) {}
 
   async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    if (!this.client) {
-      this.client = await this.connect();
-      await rowsOf(this.client, 'BEGIN', []);
-    }
-    return rowsOf<Row>(this.client, sql, values);
+    return rowsOf<Row>(await this.begun(), sql, values);
   }
 
   /** Notes a change of state for the history. */
@@ -100,15 +96,14 @@ export class Tx {
   /** Throws StaleLeases when another process has taken over; then nothing is written. */
   async commit(): Promise<Committed> {
     const notes = merged(this.results, this.looks);
-    if (this.changes.length + this.events.length + notes.length > 0) {
-      const { sql, values } = ledgerEntry(this.source, this.changes, this.events, notes);
-      const stale = await this.query<{ key: string }>(sql, values);
-      if (stale.length > 0) throw new StaleLeases(stale.map(({ key }) => key));
-    }
-    if (this.client) {
-      await rowsOf(this.client, 'COMMIT', []);
-      this.client.release();
+    const unwritten = this.changes.length + this.events.length + notes.length > 0;
+    const client = unwritten ? await this.begun() : this.client;
+    if (client) {
+      // Both are sent at once: after a statement that failed, COMMIT rolls back.
+      const written = unwritten ? this.write(client, notes) : Promise.resolve();
+      await Promise.all([written, control(client, 'COMMIT')]);
       this.client = null;
+      client.release();
     }
     const kinds = new Set([...this.looks.values()].map(({ kind }) => kind));
     return { changes: this.changes, events: this.events, kinds };
@@ -120,10 +115,27 @@ export class Tx {
     if (!client) return;
     this.client = null;
     if (why instanceof Unavailable) return client.release(true);
-    await rowsOf(client, 'ROLLBACK', []).then(
+    await control(client, 'ROLLBACK').then(
       () => client.release(),
       () => client.release(true),
     );
+  }
+
+  /** BEGIN is on its way when the first statement is sent; nobody waits for its answer. */
+  private async begun(): Promise<PoolClient> {
+    if (this.client) return this.client;
+    this.client = await this.connect();
+    void control(this.client, 'BEGIN').catch(() => undefined);
+    return this.client;
+  }
+
+  private async write(client: PoolClient, notes: readonly LookNote[]): Promise<void> {
+    const { sql, values } = ledgerEntry(this.source, this.changes, this.events, notes);
+    try {
+      await rowsOf(client, sql, values);
+    } catch (error) {
+      throw sqlState(error) === STALE_LEASES ? new StaleLeases((error as { detail: string }).detail.split(' ')) : error;
+    }
   }
 
   /** The latest word on a resource counts, except that a wish to look at once is never taken back. */

@@ -34,6 +34,7 @@ export function witness(log: Log): Witness {
     looked({ kind, key, outcome, step, because, tookMs }) {
       total.inc({ controller: kind, result: outcome });
       seconds.observe({ controller: kind }, tookMs / 1000);
+      if (!log.isLevelEnabled('debug')) return;
       log.debug({ ...subject(kind, key), outcome, step, because, took_ms: Math.round(tookMs) }, 'looked');
     },
     claimed(kind, _count, waitedMs) {
@@ -49,6 +50,7 @@ export function witness(log: Log): Witness {
 
 /** Logs state changes in the seed's words: `deployment transitioned to ready`. */
 export function logChanges(log: Log, changes: readonly StateChange[]): void {
+  if (!log.isLevelEnabled('info')) return;
   for (const { kind, key, from, to, because } of changes) {
     log.info({ ...subject(kind, key), from, because }, `${reconciledKinds[kind].noun} transitioned to ${to}`);
   }

@@ -129,14 +129,15 @@ const claimLooks = `
 /**
  * Writes results of looks (epoch > 0, fenced by it) and wishes for looks (epoch 0) in one statement and in falling key
  * order: two services that wake each other's resources would deadlock otherwise. Singletons such as the pool have the
- * lowest keys, so what everybody wants to wake is locked last, and for the time of a commit only. Returns the keys
- * whose lease was lost.
+ * lowest keys, so what everybody wants to wake is locked last, and for the time of a commit only. Raises HS001 with the
+ * keys whose lease was lost.
  */
 const noteLooks = `
   CREATE FUNCTION note_looks(kinds text[], keys uuid[], epochs bigint[], generations bigint[], dues timestamptz[],
     outcomes text[], becauses text[], fixes text[], failed integer[], pass_texts text[])
-  RETURNS SETOF uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+  RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+  DECLARE stale text;
   BEGIN
     IF current_setting('role') <> 'none' AND EXISTS (
       SELECT FROM unnest(kinds, outcomes) AS n (kind, outcome) JOIN reconcile_kind k USING (kind)
@@ -147,7 +148,6 @@ const noteLooks = `
       DELETE FROM reconcile_status s USING unnest(kinds, keys, epochs, generations, outcomes) AS n (kind, key, epoch, generation, outcome)
       WHERE n.outcome = 'gone' AND s.kind = n.kind AND s.key = n.key AND s.lease_epoch = n.epoch AND s.generation = n.generation;
     END IF;
-    RETURN QUERY
     WITH note AS MATERIALIZED (
       SELECT kind, key, epoch, generation, CASE WHEN outcome IS NULL OR due_at < now() THEN now() ELSE due_at END AS due_at,
         outcome, because, fix, failures, pass
@@ -186,7 +186,10 @@ const noteLooks = `
         rank_at = least(s.rank_at, excluded.rank_at),
         generation = s.generation + 1
     )
-    SELECT m.key FROM missing m WHERE m.epoch > 0;
+    SELECT string_agg(m.key::text, ' ') INTO stale FROM missing m WHERE m.epoch > 0;
+    IF stale IS NOT NULL THEN
+      RAISE EXCEPTION 'leases were lost' USING ERRCODE = 'HS001', DETAIL = stale;
+    END IF;
   END $$;
 `;
 
