@@ -31,7 +31,7 @@ const returned = `w.id, w.tenant_id, w.generation, w.deployment_id, b.status AS 
 /** queued → initializing. */
 export async function take(tx: Tx, id: string, builder: string): Promise<Written[]> {
   const taken = await tx.query<Written>(
-    `${locked} UPDATE build w SET status = 'initializing', builder = $3 FROM b WHERE w.id = b.id RETURNING ${returned}`,
+    `${locked} UPDATE build w SET status = 'initializing', builder = $3 FROM b WHERE w.id = b.id AND w.id = ANY ($1) RETURNING ${returned}`,
     [[id], ['queued'], builder],
   );
   for (const row of taken) changed(tx, row, 'initializing', `taken by ${builder}`);
@@ -42,7 +42,7 @@ export async function take(tx: Tx, id: string, builder: string): Promise<Written
 export async function start(tx: Tx, id: string, builder: string, timeoutMs: number): Promise<Written[]> {
   const started = await tx.query<Written & { deadline: Date }>(
     `${locked} UPDATE build w SET status = 'building', builder = $3, started_at = now() FROM b
-     WHERE w.id = b.id AND (w.builder IS NULL OR w.builder = $3)
+     WHERE w.id = b.id AND w.id = ANY ($1) AND (w.builder IS NULL OR w.builder = $3)
      RETURNING ${returned}, now() + make_interval(secs => $4::float8 / 1000) AS deadline`,
     [[id], ['queued', 'initializing'], builder, timeoutMs],
   );
@@ -75,7 +75,7 @@ export async function finish(tx: Tx, reports: readonly Report[]): Promise<Writte
        CROSS JOIN LATERAL (SELECT status FROM build WHERE id = r.id FOR UPDATE) AS b WHERE b.status = ANY ($2)),
      w AS (
        UPDATE build w SET status = 'ready', image_id = b.image_id, finished_at = now(), reason = NULL, message = NULL
-       FROM b WHERE w.id = b.id RETURNING ${returned}, w.image_id, b.registry, b.repository, b.tag, b.digest),
+       FROM b WHERE w.id = b.id AND w.id = ANY ($1) RETURNING ${returned}, w.image_id, b.registry, b.repository, b.tag, b.digest),
      i AS (
        INSERT INTO image (id, tenant_id, build_id, registry, repository, tag, digest)
        SELECT image_id, tenant_id, id, registry, repository, tag, digest FROM w)
@@ -126,7 +126,7 @@ async function breakOff(
   message: string,
 ): Promise<Written[]> {
   const broken = await tx.query<Written>(
-    `${locked} UPDATE build w SET status = $3, reason = $4, message = $5, finished_at = now() FROM b WHERE w.id = b.id
+    `${locked} UPDATE build w SET status = $3, reason = $4, message = $5, finished_at = now() FROM b WHERE w.id = b.id AND w.id = ANY ($1)
      RETURNING ${returned}`,
     [ids, from, to, reason, message],
   );

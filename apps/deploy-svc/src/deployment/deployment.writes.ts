@@ -17,7 +17,7 @@ interface Written {
 
 /**
  * `d`: the plans' deployments, locked one by one in key order, that are still in one of the states `$2`; with why, an id
- * to refer to, and a word. What is joined to `d` is joined by key: the cost follows the batch, not its square.
+ * to refer to, and a word. What is updated says `ANY ($1)` once more, so that no plan can begin at another end (decision 3).
  */
 const locked = `
   WITH d AS MATERIALIZED (
@@ -34,7 +34,7 @@ export async function build(tx: Tx, plans: Plans, queueTimeoutMs: number): Promi
     `${locked}, w AS (
        UPDATE deployment w SET status = 'building', phase = 'waiting_for_build', building_at = now(), message = d.because,
          build_id = coalesce((SELECT b.id FROM build b WHERE b.deployment_id = w.id), d.ref)
-       FROM d WHERE w.id = d.id ${returned}, w.project_id, w.commit, w.build_id, w.build_id = d.ref AS is_new),
+       FROM d WHERE w.id = d.id AND w.id = ANY ($1) ${returned}, w.project_id, w.commit, w.build_id, w.build_id = d.ref AS is_new),
      made AS (
        INSERT INTO build (id, tenant_id, deployment_id, project_id, commit)
        SELECT build_id, tenant_id, id, project_id, commit FROM w WHERE is_new)
@@ -76,7 +76,7 @@ export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
        UPDATE deployment w SET status = CASE WHEN w.status = 'queued' THEN 'building' ELSE w.status END,
          phase = CASE WHEN w.status = 'ready' THEN NULL ELSE 'waiting_for_vm' END, image_id = d.ref,
          building_at = coalesce(w.building_at, now()), image_at = coalesce(w.image_at, now()), message = d.because
-       FROM d WHERE w.id = d.id ${returned}, w.image_id, w.port, w.env, d.word::uuid AS claim_id),
+       FROM d WHERE w.id = d.id AND w.id = ANY ($1) ${returned}, w.image_id, w.port, w.env, d.word::uuid AS claim_id),
      c AS (
        INSERT INTO vm_claim (id, deployment_id, image_id, port, env, tenant_id, wanted)
        SELECT claim_id, id, image_id, port, env, tenant_id, $6 FROM w ORDER BY id)
@@ -96,7 +96,7 @@ export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
 export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
   const written = await tx.query<Written & { vm_id: string; older: string[] }>(
     `${locked} UPDATE deployment w SET status = 'ready', phase = NULL, vm_id = d.ref, ready_at = now(), reason = NULL, message = d.because
-     FROM d WHERE w.id = d.id AND w.phase = 'waiting_for_vm' AND w.cancel_requested_at IS NULL AND EXISTS (
+     FROM d WHERE w.id = d.id AND w.id = ANY ($1) AND w.phase = 'waiting_for_vm' AND w.cancel_requested_at IS NULL AND EXISTS (
        SELECT FROM vm_claim c WHERE c.deployment_id = w.id AND c.vm_id = d.ref AND c.released_at IS NULL)
      ${returned}, w.vm_id, ARRAY (
        SELECT o.id FROM deployment o
@@ -128,7 +128,7 @@ export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
 export async function adopt(tx: Tx, plans: Plans): Promise<string[]> {
   const written = await tx.query<Written>(
     `${locked} UPDATE deployment w SET vm_id = d.ref, reason = CASE WHEN d.ref IS NULL THEN 'VmLost' END, message = d.because
-     FROM d WHERE w.id = d.id ${returned}`,
+     FROM d WHERE w.id = d.id AND w.id = ANY ($1) ${returned}`,
     columns(plans, ['ready'], vmOf),
   );
   return written.map(({ id }) => id);
@@ -140,7 +140,7 @@ export async function retire(tx: Tx, plans: Plans): Promise<string[]> {
     `${locked} UPDATE deployment w SET status = CASE WHEN d.word IS NULL THEN 'inactive' ELSE 'failed' END, phase = NULL, vm_id = NULL,
        inactive_at = CASE WHEN d.word IS NULL THEN now() END, failed_at = CASE WHEN d.word IS NOT NULL THEN now() END,
        reason = coalesce(d.word, 'Superseded'), message = d.because
-     FROM d WHERE w.id = d.id AND (w.status = 'ready') = (d.word IS NULL)
+     FROM d WHERE w.id = d.id AND w.id = ANY ($1) AND (w.status = 'ready') = (d.word IS NULL)
        AND NOT (w.pinned AND coalesce(d.word, 'Superseded') = 'Superseded')
      ${returned}, d.because, d.word AS reason, w.build_id`,
     columns(

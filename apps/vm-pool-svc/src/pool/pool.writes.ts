@@ -25,10 +25,10 @@ export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
        CROSS JOIN LATERAL (SELECT id, status FROM vm WHERE id = p.vm_id FOR UPDATE) AS v WHERE v.status = 'pooling'),
      claimed AS (
        UPDATE vm_claim c SET vm_id = free.id, bound_at = now() FROM free
-       WHERE c.id = free.claim_id AND c.vm_id IS NULL AND c.released_at IS NULL RETURNING c.*)
+       WHERE c.id = free.claim_id AND c.id = ANY ($1) AND c.vm_id IS NULL AND c.released_at IS NULL RETURNING c.*)
      UPDATE vm SET status = 'starting', status_at = now(), claim_id = c.id, image_id = c.image_id, tenant_id = c.tenant_id,
        reason = NULL, message = 'bound to a claim'
-     FROM claimed c WHERE vm.id = c.vm_id
+     FROM claimed c WHERE vm.id = c.vm_id AND vm.id = ANY ($2)
      RETURNING c.id AS claim_id, vm.id AS vm_id, c.deployment_id, c.tenant_id, c.generation`,
     [pairs.map(({ claim }) => claim), pairs.map(({ vm }) => vm)],
   );

@@ -39,7 +39,8 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
     const rows = await this.database.query<Row>(
       `SELECT v.id, v.status, v.status_at, host(v.private_ip) AS private_ip, r.name AS region, v.claim_id,
          c.released_at IS NOT NULL AS released, c.image_id, c.port, c.env
-       FROM vm v JOIN region r ON r.id = v.region_id LEFT JOIN vm_claim c ON c.id = v.claim_id AND c.vm_id = v.id
+       FROM vm v CROSS JOIN LATERAL (SELECT name FROM region WHERE id = v.region_id LIMIT 1) AS r
+       LEFT JOIN LATERAL (SELECT * FROM vm_claim WHERE id = v.claim_id AND vm_id = v.id LIMIT 1) AS c ON true
        WHERE v.id = ANY ($1)`,
       [keys],
     );

@@ -39,12 +39,14 @@ export async function move(
 ): Promise<Moved[]> {
   const moved = await tx.query<Moved>(
     `${inState}, freed AS (
-       UPDATE vm_claim c SET freed_at = now() FROM v WHERE $4 = 'off' AND c.id = v.claim_id AND c.vm_id = v.id)
+       UPDATE vm_claim c SET freed_at = now() FROM v
+       WHERE $4 = 'off' AND c.vm_id = ANY ($1) AND c.freed_at IS NULL AND c.vm_id = v.id AND c.id = v.claim_id)
      UPDATE vm SET status = $4, status_at = now(), reason = NULL, message = v.because,
        claim_id = CASE WHEN $4 = 'off' THEN NULL ELSE vm.claim_id END,
        image_id = CASE WHEN $4 = 'off' THEN NULL ELSE vm.image_id END,
        tenant_id = CASE WHEN $4 = 'off' THEN 'system' ELSE vm.tenant_id END
-     FROM v LEFT JOIN vm_claim c ON c.id = v.claim_id WHERE vm.id = v.id
+     FROM v LEFT JOIN LATERAL (SELECT deployment_id, wanted FROM vm_claim WHERE id = v.claim_id LIMIT 1) AS c ON true
+     WHERE vm.id = v.id AND vm.id = ANY ($1)
      RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, vm.claim_id, c.deployment_id,
        c.wanted = 'running' AS awaited`,
     [keysOf(changes), from, becausesOf(changes), to],
@@ -67,9 +69,10 @@ export async function discard(tx: Tx, changes: readonly (Change & { readonly rea
          vm_id = CASE WHEN c.released_at IS NULL THEN NULL ELSE c.vm_id END,
          bound_at = CASE WHEN c.released_at IS NULL THEN NULL ELSE c.bound_at END,
          freed_at = CASE WHEN c.released_at IS NULL THEN NULL ELSE now() END
-       FROM v WHERE c.id = v.claim_id AND c.vm_id = v.id RETURNING c.id, c.deployment_id, c.released_at IS NULL AS lost)
+       FROM v WHERE c.vm_id = ANY ($1) AND c.freed_at IS NULL AND c.vm_id = v.id AND c.id = v.claim_id RETURNING c.id, c.deployment_id, c.released_at IS NULL AS lost)
      UPDATE vm SET status = 'deleting', status_at = now(), reason = why.reason, message = v.because, claim_id = NULL
-     FROM v JOIN why ON why.id = v.id LEFT JOIN let_go ON let_go.id = v.claim_id WHERE vm.id = v.id
+     FROM v JOIN why ON why.id = v.id LEFT JOIN let_go ON let_go.id = v.claim_id
+     WHERE vm.id = v.id AND vm.id = ANY ($1)
      RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, v.claim_id,
        let_go.deployment_id, let_go.lost, false AS awaited`,
     [keysOf(changes), alive, becausesOf(changes), changes.map(({ reason }) => reason)],
@@ -90,8 +93,8 @@ export async function forget(tx: Tx, changes: readonly Change[], quarantineMs: n
   const gone = await tx.query<Moved>(
     `${inState}, resting AS (
        UPDATE vm_address a SET vm_id = NULL, free_at = now() + make_interval(secs => $4::float8 / 1000)
-       FROM v WHERE a.vm_id = v.id)
-     DELETE FROM vm USING v WHERE vm.id = v.id
+       FROM v WHERE a.vm_id = v.id AND a.vm_id = ANY ($1))
+     DELETE FROM vm USING v WHERE vm.id = v.id AND vm.id = ANY ($1)
      RETURNING vm.id, vm.tenant_id, vm.generation, vm.region_id, v.status AS "from", v.because, NULL AS claim_id, NULL AS deployment_id, false AS awaited`,
     [keysOf(changes), ['deleting'], becausesOf(changes), quarantineMs],
   );

@@ -31,7 +31,7 @@ export class PostgresNotebook implements Notebook<Tx> {
   async renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
     const rows = await this.database.query<{ key: string }>(
       `${held} UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $5::float8 / 1000)
-       FROM held WHERE s.kind = $1 AND s.key = held.key RETURNING s.key`,
+       FROM held WHERE s.kind = $1 AND s.key = held.key AND s.key = ANY ($2) RETURNING s.key`,
       [...this.named(kind, leases), leaseMs],
     );
     return new Set(rows.map(({ key }) => key));
@@ -40,7 +40,7 @@ export class PostgresNotebook implements Notebook<Tx> {
   async release(kind: string, leases: readonly Lease[]): Promise<void> {
     await this.database.query(
       `${held} UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
-       FROM held WHERE s.kind = $1 AND s.key = held.key`,
+       FROM held WHERE s.kind = $1 AND s.key = held.key AND s.key = ANY ($2)`,
       this.named(kind, leases),
     );
   }

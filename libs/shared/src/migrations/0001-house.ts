@@ -114,14 +114,14 @@ const claimLooks = `
     END IF;
     RETURN QUERY
     WITH due AS MATERIALIZED (
-      SELECT s.key FROM reconcile_status s
+      SELECT s.ctid FROM reconcile_status s
       WHERE s.kind = wanted_kind AND s.due_at IS NOT NULL AND s.rank_at <= clock_timestamp() + interval '30 s'
         AND s.due_at <= clock_timestamp() AND (s.lease_until IS NULL OR s.lease_until <= clock_timestamp())
         AND NOT EXISTS (SELECT FROM reconcile_kind k WHERE k.kind = wanted_kind AND k.paused_at IS NOT NULL)
       ORDER BY s.rank_at LIMIT at_most FOR UPDATE SKIP LOCKED)
     UPDATE reconcile_status s
     SET lease_holder = holder, lease_epoch = s.lease_epoch + 1, lease_until = clock_timestamp() + lease
-    FROM due WHERE s.kind = wanted_kind AND s.key = due.key
+    FROM due WHERE s.ctid = due.ctid
     RETURNING s.key, s.lease_epoch, s.generation, s.failures, s.due_at, clock_timestamp();
   END $$;
 `;
