@@ -96,8 +96,8 @@ export async function claim(tx: Tx, plans: Plans): Promise<string[]> {
 export async function ready(tx: Tx, plans: Plans): Promise<string[]> {
   const written = await tx.query<Written & { vm_id: string; older: string[] }>(
     `${locked} UPDATE deployment w SET status = 'ready', phase = NULL, vm_id = d.ref, ready_at = now(), reason = NULL, message = d.because
-     FROM d WHERE w.id = d.id AND w.id = ANY ($1) AND w.phase = 'waiting_for_vm' AND w.cancel_requested_at IS NULL AND EXISTS (
-       SELECT FROM vm_claim c WHERE c.deployment_id = w.id AND c.vm_id = d.ref AND c.released_at IS NULL)
+     FROM d WHERE w.id = d.id AND w.id = ANY ($1) AND w.phase = 'waiting_for_vm' AND w.cancel_requested_at IS NULL
+       AND (SELECT c.vm_id = d.ref FROM vm_claim c WHERE c.deployment_id = w.id AND c.released_at IS NULL LIMIT 1)
      ${returned}, w.vm_id, ARRAY (
        SELECT o.id FROM deployment o
        WHERE o.environment_id = w.environment_id AND o.number < w.number AND o.live) AS older`,

@@ -7,8 +7,8 @@ import type { VmPoolSettings } from '../vm-pool.config';
 import { type PoolSight, type PoolStep, decidePool } from './pool.decide';
 import { bind, bootAgain, make, report } from './pool.writes';
 
-/** VMs bound, made or removed by one step. */
-const BATCH = 500;
+/** VMs bound, made or removed by one step: while the next ones are bound, the machines of these are made. */
+const BATCH = 250;
 
 /** Keeps the pool at its size, and binds its VMs to claims. */
 @Injectable()

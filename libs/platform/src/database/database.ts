@@ -3,6 +3,7 @@ import { Unavailable } from '@homeostat/reconcile';
 import { entities } from '@homeostat/shared';
 import type { Pool, PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
+import { arrayLiteral } from './array-literal';
 import type { Committed } from './tx';
 import { Tx } from './tx';
 
@@ -130,10 +131,14 @@ async function connect(pool: Pool): Promise<PoolClient> {
 /** Runs a prepared statement; its name is a digest of its text, so equal texts are planned once per connection. */
 export async function rowsOf<Row>(on: Pool | PoolClient, text: string, values: readonly unknown[]): Promise<Row[]> {
   try {
-    return (await on.query({ name: statementName(text), text, values: [...values] })).rows as Row[];
+    return (await on.query({ name: statementName(text), text, values: values.map(parameter) })).rows as Row[];
   } catch (error) {
     throw asUnavailable(error);
   }
+}
+
+function parameter(value: unknown): unknown {
+  return Array.isArray(value) ? arrayLiteral(value) : value;
 }
 
 /** Opens or ends a transaction. */

@@ -35,18 +35,21 @@ export function nameOf({ kind, key }: Pick<LookNote, 'kind' | 'key'>): string {
 
 /** Long due: the notebook ranks it by its own clock. */
 const AT_ONCE = new Date(0);
-const wish = { epoch: '0', generation: '1', fix: null, failures: 0, pass: null };
 
 export function requested(kind: Kind, key: string): LookNote {
-  return { ...wish, kind, key, due_at: null, outcome: null, because: null };
+  return wish(kind, key, null, null, null);
 }
 
 export function scheduled(kind: Kind, key: string, at: Date, because: string): LookNote {
-  return { ...wish, kind, key, due_at: at, outcome: 'waiting', because };
+  return wish(kind, key, at, 'waiting', because);
 }
 
 export function settled(kind: Kind, key: string, because: string): LookNote {
-  return { ...wish, kind, key, due_at: null, outcome: 'settled', because };
+  return wish(kind, key, null, 'settled', because);
+}
+
+function wish(kind: Kind, key: string, due_at: Date | null, outcome: string | null, because: string | null): LookNote {
+  return { kind, key, epoch: '0', generation: '1', due_at, outcome, because, fix: null, failures: 0, pass: null };
 }
 
 /** A pass as `noted` wrote it: words in a row, because five of them are copied at every look. */
