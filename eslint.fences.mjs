@@ -1,12 +1,12 @@
 import { dirname, relative, resolve, sep } from 'node:path';
 
-/** Which of our own packages each place may import, by name. Specs may also import `testing`. */
+/** Which of our own packages each place may import, by name; `*-svc` is any service. Specs may also import `testing`. */
 const layers = {
   'libs/reconcile': [],
   'libs/shared': [],
   'libs/platform': ['shared', 'reconcile'],
   'libs/testing': ['platform', 'shared', 'reconcile'],
-  'apps/homeostat': ['platform', 'shared', 'reconcile', 'domain-svc', 'deploy-svc', 'vm-pool-svc'],
+  'apps/homeostat': ['platform', 'shared', 'reconcile', '*-svc'],
   'apps/*': ['platform', 'shared', 'reconcile'],
   bench: null,
   test: null,
@@ -53,7 +53,7 @@ function leavesItsPlace(file, source, place) {
 
 function outOfOrder(file, place, name) {
   const allowed = place in layers ? layers[place] : layers['apps/*'];
-  if (allowed === null || allowed.includes(name)) return null;
+  if (allowed === null || allowed.includes(name.replace(/^.+(?=-svc$)/, '*'))) return null;
   if (name === 'testing') return isSpec.test(file) || isDemo.test(file) ? null : 'only specs import @homeostat/testing';
   return `${place} may not import @homeostat/${name}`;
 }

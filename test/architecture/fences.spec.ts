@@ -50,6 +50,7 @@ describe('the import fence', () => {
     ['a service handles events', 'apps/deploy-svc/src/deploy.events.ts', `import '@nestjs/microservices';`],
     ['a new service is held to the same order', 'apps/sync-svc/src/a.ts', `import '@homeostat/reconcile';`],
     ['the all-in-one imports the services', 'apps/homeostat/src/up.ts', `import '@homeostat/vm-pool-svc';`],
+    ['the all-in-one imports a new service', 'apps/homeostat/src/up.ts', `import '@homeostat/sync-svc';`],
     ['its demo imports testing', 'apps/homeostat/src/demo/world.ts', `import '@homeostat/testing';`],
     ['specs import testing', 'libs/platform/src/a.int.spec.ts', `import '@homeostat/testing';`],
     ['platform knows the database', 'libs/platform/src/a.ts', `import 'typeorm';\nimport 'pg';`],

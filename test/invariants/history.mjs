@@ -38,8 +38,8 @@ const legal = Object.entries(moves)
   )
   .join(', ');
 
-const rows = ['deployment', 'build', 'vm', 'domain']
-  .map((table) => `SELECT '${table}s' AS kind, id AS key, status FROM ${table}`)
+const rows = Object.keys(moves)
+  .map((kind) => `SELECT '${kind}' AS kind, id AS key, status FROM ${kind.replace(/s$/, '')}`)
   .join(' UNION ALL ');
 
 /** What the history tells, at any instant: a change and its line are one transaction (design, invariant 5). */

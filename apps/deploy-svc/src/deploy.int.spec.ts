@@ -137,7 +137,7 @@ const finished = async (id: string) => report('ready', await buildOf(id), { imag
 
 /** Asks until it is so; a test that has run out of time asks no more. */
 async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (const mine = database; database === mine; ) {
+  for (const mine = database; database === mine;) {
     const found = await what();
     if (isSo(found)) return found;
     await new Promise((tick) => setTimeout(tick, 10));

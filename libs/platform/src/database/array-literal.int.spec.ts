@@ -16,7 +16,10 @@ async function back(items: readonly unknown[], type: string): Promise<unknown[]>
 }
 
 test('any texts come back as they were sent', async () => {
-  const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('NULL', 'null', '', '{}', '"', '\\', 'a,b', ' '));
+  const text = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.constantFrom('NULL', 'null', '', '{}', '"', '\\', 'a,b', ' '),
+  );
   await fc.assert(
     fc.asyncProperty(fc.array(fc.option(text.map((one) => one.replaceAll('\0', '')))), async (items) => {
       expect(await back(items, 'text')).toEqual(items);

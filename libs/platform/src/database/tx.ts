@@ -3,7 +3,17 @@ import type { EventData, EventType, HouseEvent, Kind } from '@homeostat/shared';
 import type { PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { control, rowsOf, sqlState } from './database';
-import { type LookNote, STALE_LEASES, ledgerEntry, merged, nameOf, noted, requested, scheduled, settled } from './ledger';
+import {
+  type LookNote,
+  STALE_LEASES,
+  ledgerEntry,
+  merged,
+  nameOf,
+  noted,
+  requested,
+  scheduled,
+  settled,
+} from './ledger';
 
 /** A change of a resource's state, as its history tells it. */
 export interface StateChange {
