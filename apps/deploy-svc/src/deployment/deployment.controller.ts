@@ -5,46 +5,21 @@ import {
   Route,
   type Tx,
   idParams,
-  instant,
   listOf,
   listQuery,
   name,
   page,
   readOne,
   resourceId,
-  resourceShape,
   waitFor,
   waitQuery,
 } from '@homeostat/platform';
 import { type Deployment, HouseError, deploymentStates } from '@homeostat/shared';
 import { Controller } from '@nestjs/common';
 import { z } from 'zod';
+import { deploymentShape, deployments } from './deployment.answer';
 import { create, requestCancel, setPinned } from './deployment.intents';
 
-const time = instant.nullable();
-const deploymentShape = z.object({
-  ...resourceShape,
-  status: z.enum(deploymentStates),
-  phase: z.enum(['waiting_for_build', 'waiting_for_vm']).nullable(),
-  number: z.string().describe('The order of creation'),
-  project_id: z.uuid(),
-  environment_id: z.uuid(),
-  commit: z.string().nullable(),
-  port: z.int(),
-  env: z.record(z.string(), z.string()),
-  build_id: z.uuid().nullable(),
-  image_id: z.uuid().nullable(),
-  vm_id: z.uuid().nullable(),
-  pinned: z.boolean().describe('Protected against supersession'),
-  rollback_of: z.uuid().nullable().describe('The deployment whose image this one runs again'),
-  cancel_requested_at: time,
-  building_at: time,
-  image_at: time,
-  ready_at: time,
-  inactive_at: time,
-  failed_at: time,
-  paused: z.boolean(),
-});
 const variable = z.string().regex(/^[A-Za-z_]\w{0,254}$/, 'is no name of an environment variable');
 const newDeployment = z.strictObject({
   project_id: resourceId,
@@ -58,7 +33,6 @@ const newDeployment = z.strictObject({
     .default({}),
 });
 const target = z.strictObject({ to_deployment_id: resourceId });
-const deployments = { from: 'deployment', kind: 'deployments' } as const;
 const filters = ['status', 'phase', 'project_id', 'environment_id', 'commit', 'build_id', 'image_id', 'vm_id'] as const;
 const query = listQuery(filters);
 const wait = waitQuery(deploymentStates);
@@ -82,7 +56,7 @@ export class DeploymentController {
     creates: true,
   })
   create({ caller, body, once }: Asked<{ body: typeof newDeployment }>) {
-    return once(async (tx) => this.reread(tx, await create(tx, caller, body)));
+    return once((tx) => create(tx, caller, body));
   }
 
   @Route('GET /v1/deployments', { summary: 'List deployments', scope: 'read', query, answer: page(deploymentShape) })
@@ -117,7 +91,7 @@ export class DeploymentController {
   redeploy({ caller, params: { id }, once }: Asked<Params>) {
     return once(async (tx) => {
       const { build_id, ...wish } = await readOne<Deployment>(tx, deployments, id, caller);
-      return this.reread(tx, await create(tx, caller, { ...wish, image_id: build_id ? null : wish.image_id }));
+      return create(tx, caller, { ...wish, image_id: build_id ? null : wish.image_id });
     });
   }
 
@@ -132,7 +106,7 @@ export class DeploymentController {
       const earlier = await readOne<Deployment>(tx, deployments, body.to_deployment_id, caller);
       if (earlier.environment_id !== present.environment_id) throw unsuitable('is of another environment');
       if (!earlier.image_id) throw unsuitable('has no image, because it never was built');
-      return this.reread(tx, await create(tx, caller, { ...earlier, rollback_of: earlier.id }));
+      return create(tx, caller, { ...earlier, rollback_of: earlier.id });
     });
   }
 

@@ -1,5 +1,7 @@
 import { type Caller, type Tx, tenantOf, unknownReference } from '@homeostat/platform';
+import type { Deployment } from '@homeostat/shared';
 import { v7 as uuidv7 } from 'uuid';
+import { deployments } from './deployment.answer';
 
 /** What somebody wants to run, and where. */
 export interface Wish {
@@ -12,22 +14,22 @@ export interface Wish {
   readonly rollback_of?: string | null;
 }
 
-/** Writes a queued deployment and returns its id. Throws HouseError where it names something that the caller does not have. */
-export async function create(tx: Tx, caller: Caller, wish: Wish): Promise<string> {
+/** Writes a queued deployment and returns it. Throws HouseError where it names something that the caller does not have. */
+export async function create(tx: Tx, caller: Caller, wish: Wish): Promise<Deployment> {
   const tenant_id = await tenantOfEnvironment(tx, caller, wish);
   if (wish.image_id) await imageExists(tx, tenant_id, wish.image_id);
   const id = uuidv7();
   const { project_id, environment_id, commit, image_id, port, env, rollback_of = null } = wish;
-  await tx.query(
+  const [deployment] = await tx.query<Deployment>(
     `INSERT INTO deployment (id, tenant_id, project_id, environment_id, commit, image_id, port, env, rollback_of)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING ${deployments.columns.join(', ')}, false AS paused`,
     [id, tenant_id, project_id, environment_id, commit, image_id, port, env, rollback_of],
   );
   const because = rollback_of ? `rollback to ${rollback_of}` : 'it was asked for';
   tx.changed({ tenant_id, kind: 'deployments', key: id, from: null, to: 'queued', because, by: caller.subject });
   tx.emit('deployment.created', { tenant_id, subject: id, version: '1', data: { deployment_id: id, environment_id } });
   tx.look('deployments', id);
-  return id;
+  return deployment!;
 }
 
 /** Notes that a deployment is to be given up; false where it is too late for that. The reconciler does the rest. */
