@@ -8,7 +8,7 @@ export async function main(services: readonly Service[]): Promise<void> {
     stopOnSignal(await serve(services));
   } catch (error) {
     process.stderr.write(`${error instanceof SettingsError ? error.message : String((error as Error).stack)}\n`);
-    process.exitCode = 1;
+    process.exit(1);
   }
 }
 

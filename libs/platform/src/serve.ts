@@ -44,13 +44,24 @@ export async function serve(
   const heart = heartOf(wings, house, app.get(SchedulerRegistry));
   setUpHttp(app, { settings, changes: house.changes, log: house.log, wings });
   await app.startAllMicroservices();
-  await app.listen(settings.RECONCILER_HTTP_PORT, settings.RECONCILER_HTTP_HOST);
+  await listen(app, settings);
   void heart.start();
   const stop = async (): Promise<void> => {
     await Promise.all([heart.stop(), closed(app)]);
     await Promise.all(wings.map(({ database }) => database.close()));
   };
   return { url: await app.getUrl(), stop };
+}
+
+async function listen(app: NestExpressApplication, settings: Settings): Promise<void> {
+  const { RECONCILER_HTTP_PORT: port, RECONCILER_HTTP_HOST: host } = settings;
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') throw new SettingsError([`RECONCILER_HTTP_PORT ${port} is taken on ${host}: choose another`]);
+    throw new SettingsError([`RECONCILER_HTTP_HOST ${host}: nothing can listen there: ${message}`]);
+  }
 }
 
 /** Closes connections as their last answer is given, and not only those that are idle already: clients keep them for seconds. */
