@@ -115,7 +115,8 @@ export class Tx {
       this.client = null;
       client.release();
     }
-    const kinds = new Set([...this.looks.values()].map(({ kind }) => kind));
+    const atOnce = [...this.looks.values()].filter(({ outcome }) => outcome === null);
+    const kinds = new Set(atOnce.map(({ kind }) => kind));
     return { changes: this.changes, events: this.events, kinds };
   }
 

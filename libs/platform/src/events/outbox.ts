@@ -3,8 +3,10 @@ import type { Database } from '../database/database';
 import type { Log } from '../logs';
 import type { Transport } from './transport';
 
-/** Events per round trip to the transport and the database. */
+/** Events per round trip to the transport. */
 const BATCH = 200;
+/** What was sent is deleted together with what follows: those who wait for an event come first. */
+const FORGET_MS = 50;
 
 interface OutboxRow extends Pick<HouseEvent, 'id' | 'type' | 'source' | 'subject' | 'version' | 'data'> {
   readonly tenant_id: string;
@@ -17,8 +19,9 @@ interface OutboxRow extends Pick<HouseEvent, 'id' | 'type' | 'source' | 'subject
  */
 export class Outbox {
   private readonly queue: HouseEvent[] = [];
-  private draining: Promise<void> = Promise.resolve();
-  private busy = false;
+  private readonly sent: string[] = [];
+  private draining: Promise<void> | null = null;
+  private forgetting: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly database: Database,
@@ -29,17 +32,14 @@ export class Outbox {
   /** Takes over events that were just committed. */
   send(events: readonly HouseEvent[]): void {
     this.queue.push(...events);
-    if (this.busy || this.queue.length === 0) return;
-    this.busy = true;
-    this.draining = this.drain().finally(() => {
-      this.busy = false;
-      this.send([]);
-    });
+    if (this.queue.length > 0) this.draining ??= this.drain();
   }
 
-  /** Resolves when everything taken over so far was sent, or given up until the next relay. */
+  /** Resolves when everything taken over so far was sent and forgotten, or given up until the next relay. */
   async settled(): Promise<void> {
-    while (this.busy) await this.draining;
+    while (this.draining) await this.draining;
+    if (this.forgetting) clearTimeout(this.forgetting);
+    await this.forget();
   }
 
   /** Sends again what has been in the table for too long; each row by one replica at a time. */
@@ -57,19 +57,28 @@ export class Outbox {
     while (this.queue.length > 0) {
       const batch = this.queue.splice(0, BATCH);
       try {
-        await this.forget(await this.transport.publish(batch));
+        this.sent.push(...(await this.transport.publish(batch)));
       } catch (error) {
         this.log.warn({ err: error, events: batch.length }, 'publishing failed; the events stay in the outbox');
       }
     }
+    this.draining = null;
+    this.forgetting ??= setTimeout(() => void this.forget(), FORGET_MS);
   }
 
   /** Not worth an fsync: were the deletion lost, an event would come twice. */
-  private async forget(ids: readonly string[]): Promise<void> {
-    await this.database.query(
-      `DELETE FROM outbox USING (SELECT set_config('synchronous_commit', 'off', true)) AS hasty WHERE id = ANY ($1::uuid[])`,
-      [ids],
-    );
+  private async forget(): Promise<void> {
+    this.forgetting = null;
+    const ids = this.sent.splice(0);
+    if (ids.length === 0) return;
+    try {
+      await this.database.query(
+        `DELETE FROM outbox USING (SELECT set_config('synchronous_commit', 'off', true)) AS hasty WHERE id = ANY ($1::uuid[])`,
+        [ids],
+      );
+    } catch (error) {
+      this.log.warn({ err: error, events: ids.length }, 'events that were sent could not be deleted; they come again');
+    }
   }
 }
 
