@@ -157,12 +157,14 @@ describe('a deployment', () => {
       () => admin.get(`/v1/claims/${vm.claim_id}`),
       ({ freed_at }) => freed_at !== null,
     );
-    const whole = { pooling: 3, initializing: 0, claimed: 1, waiting_claims: 0 };
+    await until(
+      () => admin.get(`/v1/vms/${vm.id}`),
+      ({ status, claim_id }) => status === 'pooling' && claim_id === null,
+    );
     await until(
       () => acme.get('/v1/pool'),
-      ({ pooling, claimed }) => pooling === 3 && claimed === 1,
+      ({ pooling, initializing, claimed }) => pooling === 3 && initializing === 0 && claimed === 1,
     );
-    expect(await acme.get('/v1/pool')).toMatchObject({ wanted: 3, ...whole, condition: null });
 
     expect(await historyOf('deployments', first.id)).toEqual(['queued', 'building', 'ready', 'inactive']);
     expect(await historyOf('builds', ready.build_id)).toEqual(['queued', 'building', 'ready']);

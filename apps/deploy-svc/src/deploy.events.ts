@@ -7,18 +7,8 @@ import { EventPattern } from '@nestjs/microservices';
 export class DeployEvents {
   constructor(private readonly looks: Looks) {}
 
-  @EventPattern('vm.assigned')
-  assigned(): void {
-    this.looks.nudge('deployments');
-  }
-
-  @EventPattern('vm.running')
-  running(): void {
-    this.looks.nudge('deployments');
-  }
-
-  @EventPattern('vm.lost')
-  lost(): void {
+  @EventPattern(['vm.assigned', 'vm.running', 'vm.lost'])
+  aboutVm(): void {
     this.looks.nudge('deployments');
   }
 }

@@ -476,7 +476,7 @@ describe('deadlines', () => {
     const [untaken, taken] = [await deploy(), await deploy()];
     await report('take', await buildOf(taken.id), { builder: 'b1' });
     for (const { id } of [untaken, taken]) {
-      expect(await becomes('failed', id)).toMatchObject({ reason: 'BuildFailed' });
+      expect(await becomes('failed', id)).toMatchObject({ reason: 'BuildTimeout' });
       expect(await buildOf(id)).toMatchObject({ status: 'error', reason: 'QueueTimeout' });
     }
   });

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { type Running, migrate, serve, startPostgres } from '@homeostat/platform';
+import { type Running, migrate, serve, settingsOf, startPostgres } from '@homeostat/platform';
 import { deployService } from '@homeostat/deploy-svc';
 import { domainService } from '@homeostat/domain-svc';
 import { vmPoolService } from '@homeostat/vm-pool-svc';
@@ -32,6 +32,7 @@ export async function up({
   preset = {},
   say,
 }: UpOptions): Promise<Running> {
+  settingsOf(services, { ...preset, RECONCILER_DATABASE_URL: databaseUrl ?? 'postgres://embedded' });
   const folder = databaseUrl === null ? await claimFolder(resolve(dataDir)) : null;
   const postgres =
     folder && (await startPostgres({ dataDir: join(folder.path, 'postgres'), log: say }).catch(releasing(folder)));

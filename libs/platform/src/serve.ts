@@ -59,7 +59,8 @@ async function listen(app: NestExpressApplication, settings: Settings): Promise<
     await app.listen(port, host);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE') throw new SettingsError([`RECONCILER_HTTP_PORT ${port} is taken on ${host}: choose another`]);
+    if (code === 'EADDRINUSE')
+      throw new SettingsError([`RECONCILER_HTTP_PORT ${port} is taken on ${host}: choose another`]);
     throw new SettingsError([`RECONCILER_HTTP_HOST ${host}: nothing can listen there: ${message}`]);
   }
 }
@@ -71,18 +72,29 @@ async function closed(app: NestExpressApplication): Promise<void> {
   await app.close().finally(() => clearInterval(sweep));
 }
 
-function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {
-  const shape = Object.assign(
-    {},
-    houseSettings,
-    httpSettings,
-    ...services.map((service) => service.settings),
-  ) as typeof houseSettings & typeof httpSettings;
+/** Reads what a process with these services is told. Throws SettingsError with every fault. */
+export function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {
+  const own = services.map((service) => service.settings);
+  const shape = Object.assign({}, houseSettings, httpSettings, ...own) as typeof houseSettings & typeof httpSettings;
   const port = String(services.length === 1 ? services[0]!.port : 7080);
-  const settings = readSettings(shape, { RECONCILER_HTTP_PORT: port, ...preset });
-  const exposed = checkExposure(settings);
-  if (exposed.length > 0) throw new SettingsError(exposed);
+  const given = { RECONCILER_HTTP_PORT: port, ...preset };
+  const settings = faultsOr(() => readSettings(shape, given));
+  const http = faultsOr(() => readSettings(httpSettings, given));
+  const faults = [
+    ...(settings instanceof SettingsError ? settings.faults : []),
+    ...(http instanceof SettingsError ? [] : checkExposure(http)),
+  ];
+  if (faults.length > 0 || settings instanceof SettingsError) throw new SettingsError(faults);
   return settings;
+}
+
+function faultsOr<T>(read: () => T): T | SettingsError {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SettingsError) return error;
+    throw error;
+  }
 }
 
 function houseOf(settings: Settings): House {

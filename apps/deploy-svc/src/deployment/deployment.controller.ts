@@ -2,6 +2,7 @@ import {
   type Asked,
   Changes,
   Database,
+  KindDesks,
   Route,
   type Tx,
   idParams,
@@ -46,7 +47,10 @@ export class DeploymentController {
   constructor(
     readonly database: Database,
     private readonly changes: Changes,
-  ) {}
+    desks: KindDesks,
+  ) {
+    desks.showBy('deployments', (id, caller) => readOne(database, deployments, id, caller));
+  }
 
   @Route('POST /v1/deployments', {
     summary: 'Deploy a commit or an image',
@@ -105,6 +109,7 @@ export class DeploymentController {
       const present = await readOne<Deployment>(tx, deployments, id, caller);
       const earlier = await readOne<Deployment>(tx, deployments, body.to_deployment_id, caller);
       if (earlier.environment_id !== present.environment_id) throw unsuitable('is of another environment');
+      if (BigInt(earlier.number) >= BigInt(present.number)) throw unsuitable('is not earlier than this one');
       if (!earlier.image_id) throw unsuitable('has no image, because it never was built');
       return create(tx, caller, { ...earlier, rollback_of: earlier.id });
     });

@@ -63,7 +63,7 @@ export type DeploymentStep =
 
 export type DeploymentReach = { readonly do: 'check_health'; readonly host: string; readonly port: number };
 
-/** A ready deployment that lost its VM is not given up; whoever asks reads how the queue stands. */
+/** For what nobody need tell us of: a ready deployment that lost its VM, or a gate that was changed meanwhile. */
 const RECHECK_MS = 60_000;
 
 type Next = Decision<DeploymentStep, DeploymentReach>;
@@ -117,7 +117,7 @@ function awaitImage(sight: DeploymentSight, now: Date): Next {
       if (!build.image_id) return fail('BuildWithoutImage', 'its build is ready, but has no image');
       return claim(sight, build.image_id, 'its image is built: a VM is claimed', now);
     case 'error':
-      return fail(build.reason === 'Timeout' ? 'BuildTimeout' : 'BuildFailed', `its build failed${why}`);
+      return fail(build.reason?.endsWith('Timeout') ? 'BuildTimeout' : 'BuildFailed', `its build failed${why}`);
     case 'canceled':
       return fail('BuildCanceled', `its build was cancelled${why}`);
     case 'queued':
@@ -140,12 +140,13 @@ function awaitVm(sight: DeploymentSight, now: Date): Next {
   if (vm && isServing(sight, vm)) return act({ do: 'ready', vm_id: vm.id }, `VM ${vm.id} was assigned`, 'settled');
   if (deadline <= now) return tooLate(sight);
   if (!vm) return wait(queueSentence(sight), deadline, moreVms);
-  if (vm.status !== 'running') return wait(`VM ${vm.id} was assigned and is ${vm.status}`, deadline);
+  if (vm.status !== 'running')
+    return wait(`VM ${vm.id} was assigned and is ${vm.status}`, earlier(deadline, later(now, RECHECK_MS)));
   if (!sight.health)
     return reach({ do: 'check_health', host: vm.private_ip, port: deployment.port }, 'its workload runs');
   const sinceMs = now.getTime() - later(deployment.image_at, 0).getTime();
   const recheck = later(now, Math.min(10_000, Math.max(500, sinceMs / 4)));
-  return wait(`it is not healthy yet: ${sight.health.answer}`, recheck < deadline ? recheck : deadline);
+  return wait(`it is not healthy yet: ${sight.health.answer}`, earlier(recheck, deadline));
 }
 
 function tooLate({ claim: claimed, settings }: DeploymentSight): Next {
@@ -201,4 +202,8 @@ function inactivate(because: string): Next {
 /** A time that nobody wrote down was long ago: what counts from it is over. */
 function later(time: Date | null, ms: number): Date {
   return new Date((time?.getTime() ?? 0) + ms);
+}
+
+function earlier(one: Date, other: Date): Date {
+  return one < other ? one : other;
 }

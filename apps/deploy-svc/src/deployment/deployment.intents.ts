@@ -26,7 +26,7 @@ export async function create(tx: Tx, caller: Caller, wish: Wish): Promise<Deploy
     [id, tenant_id, project_id, environment_id, commit, image_id, port, env, rollback_of],
   );
   const because = rollback_of ? `rollback to ${rollback_of}` : 'it was asked for';
-  tx.changed({ tenant_id, kind: 'deployments', key: id, from: null, to: 'queued', because, by: caller.subject });
+  tx.changed({ tenant_id, kind: 'deployments', key: id, from: null, to: 'queued', because });
   tx.emit('deployment.created', { tenant_id, subject: id, version: '1', data: { deployment_id: id, environment_id } });
   tx.look('deployments', id);
   return deployment!;

@@ -40,7 +40,6 @@ export async function claim(tx: Tx, caller: Caller, { name, projectId, windowMs 
     from: null,
     to: 'pending',
     because: 'It was claimed.',
-    by: caller.subject,
   });
   tx.emit('domain.created', { tenant_id, subject: id, version: generation, data: { domain_id: id, name } });
   tx.look('domains', id);
@@ -85,7 +84,6 @@ export async function restart(tx: Tx, wish: Wish, windowMs: number): Promise<voi
     from: status,
     to: 'pending',
     because,
-    by: wish.caller.subject,
   });
 }
 
@@ -98,7 +96,7 @@ export async function remove(tx: Tx, wish: Wish, generation: string | null): Pro
   await tx.query('DELETE FROM domain WHERE id = $1', [wish.id]);
   const { tenant_id, status: from, name } = domain;
   const because = 'It was deleted.';
-  tx.changed({ tenant_id, kind: 'domains', key: wish.id, from, to: 'deleted', because, by: wish.caller.subject });
+  tx.changed({ tenant_id, kind: 'domains', key: wish.id, from, to: 'deleted', because });
   tx.look('domains', wish.id);
   await wakeClaims(tx, [name]);
 }

@@ -114,7 +114,7 @@ export class DomainController implements OnModuleInit {
     accepted: true,
   })
   async check({ caller, params: { id } }: OfOne) {
-    await this.database.transaction((tx) => check(tx, { caller, id }));
+    await this.database.transaction((tx) => check(tx, { caller, id }), caller.subject);
     return this.one(caller, id);
   }
 
@@ -125,7 +125,10 @@ export class DomainController implements OnModuleInit {
     answer: domainAnswer,
   })
   async restart({ caller, params: { id } }: OfOne) {
-    await this.database.transaction((tx) => restart(tx, { caller, id }, this.settings.RECONCILER_DOMAIN_WINDOW));
+    await this.database.transaction(
+      (tx) => restart(tx, { caller, id }, this.settings.RECONCILER_DOMAIN_WINDOW),
+      caller.subject,
+    );
     return this.one(caller, id);
   }
 
@@ -139,7 +142,7 @@ export class DomainController implements OnModuleInit {
     const domain = await this.one(caller, id);
     checkIfMatch(ifMatch, domain);
     const generation = ifMatch === null ? null : domain.generation;
-    await this.database.transaction((tx) => remove(tx, { caller, id }, generation));
+    await this.database.transaction((tx) => remove(tx, { caller, id }, generation), caller.subject);
   }
 
   private async one(caller: Asked['caller'], id: string) {

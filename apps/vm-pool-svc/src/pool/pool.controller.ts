@@ -1,4 +1,4 @@
-import { type Asked, Database, Route, SETTINGS } from '@homeostat/platform';
+import { type Asked, Database, KindDesks, Route, SETTINGS } from '@homeostat/platform';
 import { POOL_ID } from '@homeostat/shared';
 import { Controller, Inject } from '@nestjs/common';
 import { z } from 'zod';
@@ -22,10 +22,17 @@ export class PoolController {
   constructor(
     private readonly database: Database,
     @Inject(SETTINGS) private readonly settings: VmPoolSettings,
-  ) {}
+    desks: KindDesks,
+  ) {
+    desks.showBy('pool', () => this.figures());
+  }
 
   @Route('GET /v1/pool', { summary: 'Read the pool', scope: 'read', answer: poolShape })
-  async read(_asked: Asked) {
+  read(_asked: Asked) {
+    return this.figures();
+  }
+
+  private async figures(): Promise<object> {
     const { RECONCILER_VM_POOL_SIZE: wanted, RECONCILER_VM_NETWORK: network } = this.settings;
     const [row] = await this.database.query<Record<string, number>>(figures, [POOL_ID]);
     const { used, quarantined, ...pool } = row!;

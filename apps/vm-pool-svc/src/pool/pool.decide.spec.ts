@@ -55,7 +55,8 @@ const rows: [string, PoolSight, object][] = [
 
   ['boots what is off before it makes anything', pool({ off: ['x', 'y', 'z', 'w'] }), acts({ do: 'boot_again', vms: ['x', 'y', 'z'] })],
   ['boots what is off though there is no address left', pool({ off: ['x'], numbers: [] }), acts({ do: 'boot_again', vms: ['x'] })],
-  ['removes what is off when the pool is full without it', pool({ free: ['a', 'b', 'c'], off: ['x'] }), acts({ do: 'discard', vms: ['x'] })],
+  ['takes a released VM back though the pool is full', pool({ free: ['a', 'b', 'c'], off: ['x'] }), acts({ do: 'boot_again', vms: ['x'] })],
+  ['removes a released VM when none is wanted', pool({ size: 0, off: ['x'] }), acts({ do: 'discard', vms: ['x'] })],
   ['removes the VMs with the highest numbers from a pool that is too large', pool({ size: 1, free: ['a', 'b', 'c'] }), acts({ do: 'discard', vms: ['b', 'c'] })],
   ['empties a pool that is not wanted', pool({ size: 0, free: ['a', 'b'] }), acts({ do: 'discard', vms: ['a', 'b'] })],
   ['does not give warm VMs for those that are on their way when it shrinks', pool({ size: 2, free: ['a', 'b'], initializing: 5 }), { verdict: 'settle' }],
@@ -102,11 +103,11 @@ test('whatever it sees, it says why, and never waits for what is past', () => {
   });
 });
 
-test('whatever it sees, free and coming VMs are never made more than wanted', () => {
+test('whatever it sees, it never makes VMs beyond what is wanted', () => {
   always(({ size, pooling, initializing }, decision) => {
     if (decision.verdict !== 'act') return;
     const { step } = decision;
-    const made = step.do === 'make' || step.do === 'boot_again' ? step.vms.length : 0;
+    const made = step.do === 'make' ? step.vms.length : 0;
     if (made > 0) expect(pooling + initializing + made).toBeLessThanOrEqual(size);
   });
 });
@@ -185,6 +186,7 @@ interface World {
   claims: string[];
   turn: number;
   made: number;
+  cameBack: number;
   condition: PoolSight['condition'];
 }
 
@@ -208,6 +210,7 @@ function applied(world: World, step: PoolStep): void {
       world.pooling.splice(0, step.pairs.length);
       break;
     case 'boot_again':
+      world.cameBack += step.vms.length;
       world.initializing.push(...world.off.splice(0, step.vms.length));
       break;
     case 'make':
@@ -227,7 +230,7 @@ function applied(world: World, step: PoolStep): void {
   }
 }
 
-test('whatever happens around it, the pool comes to rest, and has never more VMs than addresses or than wanted', () => {
+test('whatever happens around it, the pool comes to rest, and never makes more VMs than addresses or than wanted', () => {
   const happening = fc.constantFrom('claim', 'up', 'switched off', 'nothing');
   fc.assert(
     fc.property(fc.nat(5), fc.nat(12), fc.array(happening, { maxLength: 60 }), (size, addresses, happenings) => {
@@ -239,6 +242,7 @@ test('whatever happens around it, the pool comes to rest, and has never more VMs
         claims: [],
         turn: 0,
         made: 0,
+        cameBack: 0,
         condition: null,
       };
       for (const what of happenings) {
@@ -251,7 +255,7 @@ test('whatever happens around it, the pool comes to rest, and has never more VMs
           if (decision.verdict !== 'act') break;
           applied(world, decision.step);
           expect(world.used.size).toBeLessThanOrEqual(addresses);
-          expect(world.pooling.length + world.initializing.length).toBeLessThanOrEqual(size);
+          expect(world.pooling.length + world.initializing.length).toBeLessThanOrEqual(size + world.cameBack);
         }
       }
     }),

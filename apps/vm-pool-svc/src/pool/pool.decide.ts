@@ -45,6 +45,7 @@ export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
   if (missing > 0) return topUp(pool, missing, now);
   if (pool.condition !== null)
     return act({ do: 'report', condition: null, message: null }, 'nothing hinders the pool any more');
+  if (pool.off.length > 0) return comeBack(pool);
   const surplus = pool.pooling - pool.size;
   if (surplus > 0 && pool.free.length > 0) {
     return act(
@@ -52,13 +53,18 @@ export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
       `the pool is ${surplus} VM(s) larger than ${pool.size}`,
     );
   }
-  if (pool.off.length > 0) return act({ do: 'discard', vms: pool.off }, 'the pool is full without the stopped VMs');
   return settle(stateOf(pool));
 }
 
 function bind(pool: PoolSight): Decision<PoolStep> {
   const pairs = pool.claims.slice(0, pool.free.length).map((claim, at) => ({ claim, vm: pool.free[at]! }));
   return act({ do: 'bind', pairs }, `${pool.waitingClaims} claim(s) wait, ${pool.pooling} VM(s) are free`);
+}
+
+/** Released VMs return to the pool though it is full: what is too much then goes, beginning with the newest. */
+function comeBack({ size, off }: PoolSight): Decision<PoolStep> {
+  if (size === 0) return act({ do: 'discard', vms: off }, 'no VM is wanted in the pool');
+  return act({ do: 'boot_again', vms: off }, 'a released VM comes back');
 }
 
 function topUp(pool: PoolSight, missing: number, now: Date): Decision<PoolStep> {

@@ -74,6 +74,7 @@ export async function make(tx: Tx, { vms, turn }: Make, network: Network, becaus
   }));
   const taken = new Set(await takeNumbers(tx, wanted));
   const made = wanted.filter(({ number }) => taken.has(number));
+  if (made.length === 0) return 0;
   await tx.query(
     `WITH turned AS (UPDATE pool SET turn = $5, condition = NULL, message = NULL WHERE id = $6)
      INSERT INTO vm (id, tenant_id, region_id, number, private_ip, message)

@@ -2,6 +2,7 @@ import {
   type Asked,
   Changes,
   Database,
+  KindDesks,
   Route,
   idParams,
   instant,
@@ -35,13 +36,16 @@ const filters = ['status', 'region_id', 'claim_id', 'image_id'] as const;
 const query = listQuery(filters);
 const wait = waitQuery(vmStates);
 
-/** VMs: those that serve a claim belong to its tenant, all others to `system`. */
+/** VMs: those that serve a claim belong to its tenant, all others to `system`; one that is being removed stays with its last. */
 @Controller()
 export class VmController {
   constructor(
     private readonly database: Database,
     private readonly changes: Changes,
-  ) {}
+    desks: KindDesks,
+  ) {
+    desks.showBy('vms', (id, caller) => readOne(database, vms, id, caller));
+  }
 
   @Route('GET /v1/vms', { summary: 'List VMs', scope: 'read', query, answer: page(vmShape) })
   list({ caller, query: asked }: Asked<{ query: typeof query }>) {

@@ -28,7 +28,7 @@ export type VmStep =
   | { readonly do: 'run' }
   | { readonly do: 'stop' }
   | { readonly do: 'switch_off' }
-  | { readonly do: 'discard'; readonly reason: 'BootTimeout' | 'MachineVanished' | 'Released' }
+  | { readonly do: 'discard'; readonly reason: 'BootTimeout' | 'ScrubTimeout' | 'MachineVanished' | 'Released' }
   | { readonly do: 'forget' };
 
 /** The next step of a VM's life (spec 1, "VM pool"). Its status moves only on what the provider was seen to have done. */
@@ -45,7 +45,7 @@ export function decideVm(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
     case 'stopping':
       return stopping(sight, now);
     case 'off':
-      return settle('stopped; the pool boots it when it needs one more, or removes it');
+      return settle('stopped and wiped; the pool takes it back');
     case 'deleting':
       return deleting(sight, now);
   }
@@ -77,6 +77,8 @@ function stop(): Decision<VmStep, VmReach> {
 
 function stopping(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   const { machine, settings } = sight;
+  if (machine !== 'stopped' && isOverdue(sight, now))
+    return act({ do: 'discard', reason: 'ScrubTimeout' }, overdue(sight, 'stopped'));
   if (machine === null) return reach({ do: 'scrub' }, 'the workload is to be stopped and wiped');
   if (machine === 'absent')
     return act({ do: 'discard', reason: 'MachineVanished' }, 'the provider does not know the machine');

@@ -69,22 +69,16 @@ export class Database {
 
   /**
    * Runs `work` in one transaction, with everything it noted on the way: history, events, looks. It runs again after a
-   * serialization failure or a deadlock, so it must have no effects elsewhere.
+   * serialization failure or a deadlock, so it must have no effects elsewhere. `by`: whose doing it is.
    */
-  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Tx) => Promise<T>, by: string = this.application): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.once(work);
+        return await this.once(work, by);
       } catch (error) {
         if (attempt >= attempts || !transient.has(sqlState(error))) throw error;
       }
     }
-  }
-
-  /** TypeORM's view of the same pool, for reads through entities. */
-  async entities(): Promise<DataSource> {
-    await this.open();
-    return this.source;
   }
 
   async close(): Promise<void> {
@@ -92,9 +86,9 @@ export class Database {
     if (this.source.isInitialized) await this.source.destroy();
   }
 
-  private async once<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  private async once<T>(work: (tx: Tx) => Promise<T>, by: string): Promise<T> {
     const pool = await this.open();
-    const tx = new Tx(() => connect(pool), this.application);
+    const tx = new Tx(() => connect(pool), this.application, by);
     try {
       const result = await work(tx);
       this.committed(await tx.commit());

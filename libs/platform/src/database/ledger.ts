@@ -87,14 +87,14 @@ export const STALE_LEASES = 'HS001';
 
 /** The one statement that writes history, events and looks. */
 export function ledgerEntry(
-  source: string,
+  { source, by }: { readonly source: string; readonly by: string },
   changes: readonly StateChange[],
   events: readonly HouseEvent[],
   notes: readonly LookNote[],
 ): { sql: string; values: unknown[] } {
   const values = [
     ...columns(changes, ['tenant_id', 'kind', 'key', 'from', 'to', 'because']),
-    changes.map(({ by }) => by ?? source),
+    changes.map(() => by),
     `/homeostat/${source}`,
     ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time']),
     ...columns(notes, [

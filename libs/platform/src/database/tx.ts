@@ -23,8 +23,6 @@ export interface StateChange {
   readonly from: string | null;
   readonly to: string;
   readonly because: string;
-  /** Who did it, where it was not the service itself. */
-  readonly by?: string;
 }
 
 /** A fact for others; `version` is the generation of the subject's row after the change. */
@@ -55,7 +53,9 @@ export class Tx {
 
   constructor(
     private readonly connect: () => Promise<PoolClient>,
-    private readonly source: string,
+    readonly source: string,
+    /** Whose doing it is, for the history: a caller, or the service itself. */
+    readonly by: string,
   ) {}
 
   async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
@@ -141,7 +141,7 @@ export class Tx {
   }
 
   private async write(client: PoolClient, notes: readonly LookNote[]): Promise<void> {
-    const { sql, values } = ledgerEntry(this.source, this.changes, this.events, notes);
+    const { sql, values } = ledgerEntry(this, this.changes, this.events, notes);
     try {
       await rowsOf(client, sql, values);
     } catch (error) {

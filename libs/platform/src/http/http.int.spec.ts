@@ -519,7 +519,7 @@ describe('every reconciled kind', () => {
     expect(explained).toMatchObject({ desired: {}, observed: { status: 'pending' } });
     expect(explained.next_look_at).toMatch(/Z$/);
     expect((await call(`GET /v1/domains/${id}/history`)).json.items).toMatchObject([
-      { from: null, to: 'pending', because: 'claimed', by: 'domain-svc' },
+      { from: null, to: 'pending', because: 'claimed', by: 'local' },
     ]);
     const plan = (await call(`GET /v1/domains/${id}/plan`)).json;
     expect(plan).toMatchObject({

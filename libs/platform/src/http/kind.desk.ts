@@ -60,6 +60,12 @@ export class KindDesks {
   }
 }
 
+/** Throws HouseError `forbidden` unless the caller may see, and change, what serves all tenants: the pool, its stock, VMs. */
+export function mayTouchAll({ table }: KindDesk, caller: Caller): void {
+  if (caller.allTenants || !['pool', 'vm'].includes(table)) return;
+  throw new HouseError('forbidden', 'this serves all tenants: the scope "admin" is needed');
+}
+
 /** Returns the resource. Throws HouseError `not_found`; a table without tenants, the pool, is everybody's to ask about. */
 export async function subjectOf({ table, database }: KindDesk, id: string, caller: Caller): Promise<Subject> {
   const [subject] = await database.query<Subject>(

@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import type { Asked } from './asked';
 import { anyResource, explanation, histories, kindAnswer, kindParams, planned, subjectParams } from './kind.answers';
-import { type KindDesk, KindDesks, subjectOf } from './kind.desk';
+import { type KindDesk, KindDesks, mayTouchAll, subjectOf } from './kind.desk';
 import { explain, plan } from './kind.explain';
 import { history } from './kind.history';
 import { pause, pauseKind, resume, retry } from './kind.steer';
@@ -68,6 +68,7 @@ export class KindsController {
   })
   async plan({ caller, params }: OfOne) {
     const desk = this.desks.of(params.kind);
+    mayTouchAll(desk, caller);
     return plan(desk, await subjectOf(desk, params.id, caller));
   }
 
@@ -103,9 +104,10 @@ export class KindsController {
 
   private async steer({ caller, params }: OfOne, verb: (desk: KindDesk, id: string) => Promise<void>): Promise<object> {
     const desk = this.desks.of(params.kind);
-    await subjectOf(desk, params.id, caller);
-    await verb(desk, params.id);
-    return this.desks.show(desk, params.id, caller);
+    const { id } = await subjectOf(desk, params.id, caller);
+    mayTouchAll(desk, caller);
+    await verb(desk, id);
+    return this.desks.show(desk, id, caller);
   }
 
   private async steered(kind: string, paused: boolean): Promise<object> {

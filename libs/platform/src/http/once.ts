@@ -10,6 +10,8 @@ import { canonical, type Presented, present } from './json';
 /** What makes two requests the same. */
 export interface Asking {
   readonly tenant: string;
+  /** Who asks; not part of the sameness. */
+  readonly subject: string;
   readonly key: string;
   readonly method: string;
   readonly url: string;
@@ -56,7 +58,7 @@ export async function runOnce<T extends object>(
       const answer = present(await work(tx));
       await keep(tx, asking, manner(answer as object), answer);
       return { answer, repeated: null };
-    });
+    }, asking.subject);
   } catch (error) {
     if (sqlState(error) !== lockNotAvailable) throw error;
     throw new HouseError('unavailable', 'the same request is still being worked on', { retryAfterSeconds: 1 });

@@ -126,9 +126,10 @@ class Exchange {
     const { database, request } = this;
     if (!database) throw new Error(`${this.route.path}: its controller has no public member "database"`);
     const key = idempotencyKey(request.get('idempotency-key'));
-    if (key === null) return present(await database.transaction(work));
+    if (key === null) return present(await database.transaction(work, request.caller.subject));
     const asking = {
       tenant: request.caller.tenant,
+      subject: request.caller.subject,
       key,
       method: request.method,
       url: request.originalUrl,

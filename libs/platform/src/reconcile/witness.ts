@@ -1,4 +1,4 @@
-import type { Witness } from '@homeostat/reconcile';
+import { Unavailable, type Witness } from '@homeostat/reconcile';
 import { type Kind, reconciledKinds } from '@homeostat/shared';
 import { Counter, Histogram } from 'prom-client';
 import type { StateChange } from '../database/tx';
@@ -43,16 +43,18 @@ export function witness(log: Log): Witness {
     failed({ kind, key, doing, error }) {
       errors.inc({ controller: kind });
       const message = error instanceof Error ? error.message : String(error);
-      log.warn({ ...subject(kind, key), doing, err: error }, `${doing} failed: ${message}`);
+      const level = error instanceof Unavailable ? 'error' : 'warn';
+      log[level]({ ...subject(kind, key), doing, err: error }, `${doing} failed: ${message}`);
     },
   };
 }
 
 /** Logs state changes in the seed's words: `deployment transitioned to ready`. */
 export function logChanges(log: Log, changes: readonly StateChange[]): void {
-  if (!log.isLevelEnabled('info')) return;
+  if (!log.isLevelEnabled('warn')) return;
   for (const { kind, key, from, to, because } of changes) {
-    log.info({ ...subject(kind, key), from, because }, `${reconciledKinds[kind].noun} transitioned to ${to}`);
+    const level = to === 'failed' || to === 'error' ? 'warn' : 'info';
+    log[level]({ ...subject(kind, key), from, because }, `${reconciledKinds[kind].noun} transitioned to ${to}`);
   }
 }
 

@@ -145,8 +145,7 @@ const poolTables = `
   COMMENT ON COLUMN pool.turn IS 'regions served so far: the next VM goes to region number turn modulo their count';
   CREATE TABLE simulated_machine (
     vm_id uuid PRIMARY KEY,
-    state text NOT NULL CHECK (state IN ('up', 'running', 'stopped')),
-    since timestamptz NOT NULL DEFAULT now()
+    state text NOT NULL CHECK (state IN ('up', 'running', 'stopped'))
   ) WITH (fillfactor = 70);
   COMMENT ON TABLE simulated_machine IS 'the outside world of the provider "simulated": no row of ours';
   ${['region', 'vm'].map(touched).join('')}
