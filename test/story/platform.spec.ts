@@ -401,6 +401,15 @@ describe('who may call', () => {
     expect(await umbra.ask('POST', '/v1/deployments', { ...at, commit: 'c1' })).toMatchObject({ status: 422 });
     expect(await acme.ask('POST', '/v1/regions', { name: 'mine' })).toMatchObject({ status: 403 });
     expect(await acme.ask('POST', '/v1/kinds/deployments/pause', {})).toMatchObject({ status: 403 });
+    const pool = await acme.get('/v1/pool');
+    for (const call of ['GET plan', 'POST pause', 'POST resume', 'POST retry'] as const) {
+      const [method, verb] = call.split(' ') as ['GET' | 'POST', string];
+      expect(await acme.ask(method, `/v1/pool/${pool.id}/${verb}`)).toMatchObject({ status: 403 });
+    }
+    expect(await admin.ask('POST', `/v1/pool/${pool.id}/retry`, {})).toMatchObject({
+      status: 200,
+      body: { wanted: pool.wanted },
+    });
     expect(await acme.ask('POST', `/v1/builds/${build_id}/start`, { builder: 'me' })).toMatchObject({ status: 403 });
     expect((await acme.get('/v1/deployments')).items).toHaveLength(1);
     expect(await violated(false)).toEqual([]);
