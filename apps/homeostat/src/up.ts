@@ -49,8 +49,7 @@ export async function up({
     const running = await serve(services, { RECONCILER_DATABASE_URL: url, ...preset });
     await folder?.announce(running.url);
     const stop = async (): Promise<void> => {
-      await running.stop();
-      await stopDatabase();
+      await running.stop().finally(stopDatabase);
     };
     return { url: running.url, stop };
   } catch (error) {

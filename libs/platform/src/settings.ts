@@ -18,15 +18,18 @@ export function durationMs(text: string): number | null {
   return [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * unitMs[unit as keyof typeof unitMs], 0);
 }
 
-/** A positive Go-style duration of at least 1 ms, parsed into milliseconds. */
+/** What Node's timers can wait for; more of it would be 1 ms. */
+const MOST_MS = 2 ** 31 - 1;
+
+/** A positive Go-style duration of at least 1 ms and at most 24 days, parsed into milliseconds. */
 export const duration = (text: string) =>
   z
     .string()
     .default(text)
     .transform((value, context) => {
       const ms = durationMs(value);
-      if (ms !== null && ms >= 1 && Number.isFinite(ms)) return ms;
-      context.addIssue(`"${value}" is no positive duration: write it like 300ms, 5s or 1h30m`);
+      if (ms !== null && ms >= 1 && ms <= MOST_MS) return ms;
+      context.addIssue(`"${value}" is no positive duration up to 596h: write it like 300ms, 5s or 1h30m`);
       return z.NEVER;
     });
 
@@ -60,7 +63,8 @@ export const houseSettings = {
     .string({
       error: 'is missing: set it to a PostgreSQL URL, or start everything with `npm start`, which brings its own',
     })
-    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL: write it like postgres://user@host:5432/homeostat'),
+    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL: write it like postgres://user@host:5432/homeostat')
+    .regex(/^(?!.*[?&]options=)/, 'must not have options: each service takes its role and its limits by them'),
   /** Connections per service to PostgreSQL. */
   RECONCILER_DATABASE_CONNECTIONS: whole(6, 2, 200),
   RECONCILER_INTERVAL: duration('5s'),

@@ -59,11 +59,10 @@ export class Loop<Tx> {
     const { kind } = worker.reconciler;
     try {
       const { keys, last } = await this.ports.notebook.unattended(kind, this.auditing.after, this.options.auditSlice);
-      this.turnPage(last);
       const overlooked = await this.overlooked(worker.reconciler, keys);
-      if (overlooked.length === 0) return;
-      await this.ports.notebook.request(kind, overlooked);
-      worker.nudge();
+      if (overlooked.length > 0) await this.ports.notebook.request(kind, overlooked);
+      this.turnPage(last);
+      if (overlooked.length > 0) worker.nudge();
     } catch (error) {
       this.ports.witness.failed({ kind, key: null, doing: 'audit', error });
     }

@@ -20,7 +20,7 @@ export interface DatabaseOptions {
 const transient = new Set(['40001', '40P01']);
 const attempts = 5;
 
-/** A process that hangs must not hold what others wait for. */
+/** A process that hangs must not hold what others wait for; the client gives up a little later, should the server be gone. */
 const timeouts = '-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s';
 
 /**
@@ -52,6 +52,8 @@ export class Database {
         options: `${role}${timeouts} ${plans}`,
         idleTimeoutMillis: 60_000,
         keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000,
+        query_timeout: 35_000,
         pipeline: true,
       },
     });
@@ -157,7 +159,7 @@ function statementName(text: string): string {
 function asUnavailable(error: unknown): unknown {
   const away =
     /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) ||
-    /connection (terminated|timeout)|not queryable/i.test(String(error));
+    /connection (terminated|timeout)|timeout exceeded|read timeout|not queryable/i.test(String(error));
   return away
     ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, {
         cause: error,

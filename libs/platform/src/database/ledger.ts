@@ -1,5 +1,6 @@
 import type { LookResult } from '@homeostat/reconcile';
 import type { HouseEvent, Kind } from '@homeostat/shared';
+import { arrayLiteral } from './array-literal';
 import type { StateChange } from './tx';
 
 /** One line for the notebook, as the SQL function note_looks takes it: a result (epoch > 0) or a wish (epoch 0). */
@@ -92,7 +93,7 @@ export function ledgerEntry(
   events: readonly HouseEvent[],
   notes: readonly LookNote[],
 ): { sql: string; values: unknown[] } {
-  const values = [
+  const values: (unknown[] | string)[] = [
     ...columns(changes, ['tenant_id', 'kind', 'key', 'from', 'to', 'because']),
     changes.map(() => by),
     `/homeostat/${source}`,
@@ -110,7 +111,7 @@ export function ledgerEntry(
       'pass',
     ]),
   ];
-  return { sql, values };
+  return { sql, values: values.map((value) => (typeof value === 'string' ? value : arrayLiteral(value))) };
 }
 
 function columns<Row>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {

@@ -99,7 +99,7 @@ export async function dueOf(database: Database, kinds: readonly string[]): Promi
      FROM reconcile_kind k CROSS JOIN LATERAL (
        SELECT min(greatest(soon.due_at, soon.lease_until)) AS at FROM (
          SELECT due_at, lease_until FROM reconcile_status s
-         WHERE s.kind = k.kind AND s.due_at IS NOT NULL AND s.rank_at <= clock_timestamp() + interval '40 s'
+         WHERE s.kind = k.kind AND s.due_at IS NOT NULL AND s.rank_at <= statement_timestamp() + interval '40 s'
          ORDER BY s.rank_at LIMIT 1000) AS soon) AS first
      WHERE k.kind = ANY ($1) AND k.paused_at IS NULL AND first.at IS NOT NULL`,
     [kinds],

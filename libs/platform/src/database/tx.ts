@@ -107,10 +107,12 @@ export class Tx {
   async commit(): Promise<Committed> {
     const notes = merged(this.results, this.looks);
     const unwritten = this.changes.length + this.events.length + notes.length > 0;
-    const client = unwritten ? await this.begun() : this.client;
+    // Made before anything is sent: what cannot be written down must not be committed.
+    const entry = unwritten ? ledgerEntry(this, this.changes, this.events, notes) : null;
+    const client = entry ? await this.begun() : this.client;
     if (client) {
       // Both are sent at once: after a statement that failed, COMMIT rolls back.
-      const written = unwritten ? this.write(client, notes) : Promise.resolve();
+      const written = entry ? this.write(client, entry) : Promise.resolve();
       await Promise.all([written, control(client, 'COMMIT')]);
       this.client = null;
       client.release();
@@ -140,8 +142,7 @@ export class Tx {
     return this.client;
   }
 
-  private async write(client: PoolClient, notes: readonly LookNote[]): Promise<void> {
-    const { sql, values } = ledgerEntry(this, this.changes, this.events, notes);
+  private async write(client: PoolClient, { sql, values }: ReturnType<typeof ledgerEntry>): Promise<void> {
     try {
       await rowsOf(client, sql, values);
     } catch (error) {

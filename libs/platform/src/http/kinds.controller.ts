@@ -46,6 +46,7 @@ export class KindsController {
   })
   async explain({ caller, params }: OfOne) {
     const desk = this.desks.of(params.kind);
+    if (desk.table === 'pool') mayTouchAll(desk, caller);
     return explain(desk, await subjectOf(desk, params.id, caller));
   }
 
@@ -57,7 +58,9 @@ export class KindsController {
     answer: histories,
   })
   async history({ caller, params, query }: Asked<{ params: typeof subjectParams; query: typeof pages }>) {
-    return history(this.desks.of(params.kind), params.id, caller, query);
+    const desk = this.desks.of(params.kind);
+    if (desk.table === 'pool') mayTouchAll(desk, caller);
+    return history(desk, params.id, caller, query);
   }
 
   @Route('GET /v1/{kind}/{id}/plan', {

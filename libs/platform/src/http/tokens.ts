@@ -67,7 +67,9 @@ function isName(claim: unknown): claim is string {
 /** jose's messages name the claim or the part that is wrong, never the token. */
 function refuse(error: unknown): never {
   const ofToken =
-    error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout) && error.code !== 'ERR_JOSE_GENERIC';
+    error instanceof errors.JOSEError &&
+    !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) &&
+    error.code !== 'ERR_JOSE_GENERIC';
   if (ofToken) throw new HouseError('unauthenticated', `the token is not valid: ${error.message}`);
   throw new HouseError('unavailable', 'the keys that tokens are signed with cannot be fetched just now', {
     retryAfterSeconds: 5,

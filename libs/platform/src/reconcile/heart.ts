@@ -7,7 +7,7 @@ import type { Log } from '../logs';
 import type { Service } from '../service';
 import type { Looks } from './looks';
 
-/** An audit reads one slice of 1 000 resources: a million rows take some eight hours, and no one notices. */
+/** An audit reads one slice of 1 000 resources, of one service after the other: a million rows take a day, and no one notices. */
 const AUDIT_MS = 30_000;
 /** Twice the age at which an event counts as left behind. */
 const RELAY_MS = 10_000;

@@ -101,7 +101,8 @@ const touch = `
 
 /**
  * Leases the longest due resources of a kind. Rows that another process is claiming at this moment are skipped. The
- * lease needs no fsync: were it lost in a crash of the server, the look would simply be due again.
+ * lease needs no fsync: were it lost in a crash of the server, the look would simply be due again. The bound of the rank
+ * is the statement's time, because an index cannot be entered by a clock that goes on: all that waits would be read.
  */
 const claimLooks = `
   CREATE FUNCTION claim_looks(wanted_kind text, at_most integer, holder text, lease interval)
@@ -115,7 +116,7 @@ const claimLooks = `
     RETURN QUERY
     WITH due AS MATERIALIZED (
       SELECT s.ctid FROM reconcile_status s
-      WHERE s.kind = wanted_kind AND s.due_at IS NOT NULL AND s.rank_at <= clock_timestamp() + interval '30 s'
+      WHERE s.kind = wanted_kind AND s.due_at IS NOT NULL AND s.rank_at <= statement_timestamp() + interval '30 s'
         AND s.due_at <= clock_timestamp() AND (s.lease_until IS NULL OR s.lease_until <= clock_timestamp())
         AND NOT EXISTS (SELECT FROM reconcile_kind k WHERE k.kind = wanted_kind AND k.paused_at IS NOT NULL)
       ORDER BY s.rank_at LIMIT at_most FOR UPDATE SKIP LOCKED)

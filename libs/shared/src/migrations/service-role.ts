@@ -1,6 +1,7 @@
 /**
  * SQL that makes the no-login role of a service, with what every service may do to the tables of the house. Roles belong
- * to the whole cluster, so another database's migration may be making the same one at this very moment.
+ * to the whole cluster, so another database's migration may be making the same one at this very moment, or have made it.
+ * The grant is needed although who makes a role is its member: from PostgreSQL 16 on, without the right to take it.
  */
 export const serviceRole = (role: string): string => `
   DO $$
@@ -12,10 +13,8 @@ export const serviceRole = (role: string): string => `
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
     BEGIN
-      IF NOT pg_has_role(current_user, '${role}', 'MEMBER') THEN
-        GRANT ${role} TO CURRENT_USER;
-      END IF;
-    EXCEPTION WHEN unique_violation THEN NULL;
+      GRANT ${role} TO CURRENT_USER;
+    EXCEPTION WHEN unique_violation OR insufficient_privilege THEN NULL;
     END;
   END $$;
   GRANT USAGE ON SCHEMA public TO ${role};

@@ -1,0 +1,55 @@
+import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { Database } from './database';
+import { dueOf } from './notebook';
+
+let house: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  house = await testDatabase();
+  database = new Database({ url: house.url, role: 'homeostat_deploy', application: 'deploy-svc', connections: 2 });
+});
+afterAll(async () => {
+  await database.close();
+  await house.close();
+});
+
+const insert = 'INSERT INTO project (id, tenant_id, name) VALUES ($1, $2, $3)';
+
+test('what cannot be written down is not committed', async () => {
+  const work = database.transaction(async (tx) => {
+    await tx.query(insert, [uuidv7(), 'default', 'unrecorded']);
+    tx.schedule('builds', uuidv7(), new Date(NaN), 'for ever');
+  });
+  await expect(work).rejects.toThrow(RangeError);
+  expect(await house.sql(`SELECT FROM project WHERE name = 'unrecorded'`)).toEqual([]);
+});
+
+test('a change is told in the name of whose doing it is', async () => {
+  const key = uuidv7();
+  const change = { tenant_id: 'default', kind: 'builds', key, from: null, to: 'queued', because: 'a test' } as const;
+  await database.transaction(async (tx) => tx.changed(change), 'somebody');
+  await database.transaction(async (tx) => tx.changed(change));
+  expect(await house.sql(`SELECT by FROM state_change WHERE key = '${key}' ORDER BY id`)).toEqual([
+    { by: 'somebody' },
+    { by: 'deploy-svc' },
+  ]);
+});
+
+test('looks that are due much later are not read by claims and pulses', async () => {
+  await house.sql(`INSERT INTO reconcile_status (kind, key, due_at, rank_at)
+    SELECT 'builds', gen_random_uuid(), now() + interval '12 h', now() + interval '12 h' FROM generate_series(1, 20000)`);
+  await house.sql('VACUUM ANALYZE reconcile_status');
+  const read = async (): Promise<number> => {
+    const [row] = await house.sql<{ read: number }>(
+      `SELECT idx_tup_fetch::float8 + seq_tup_read AS read FROM pg_stat_user_tables WHERE relname = 'reconcile_status'`,
+    );
+    return row!.read;
+  };
+  const before = await read();
+  await database.query(`SELECT * FROM claim_looks('builds', 10, 'a test', '1 s')`);
+  await dueOf(database, ['builds']);
+  await database.close();
+  expect((await read()) - before).toBeLessThan(1_000);
+});
