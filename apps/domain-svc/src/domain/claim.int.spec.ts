@@ -191,7 +191,7 @@ test('a pending claim has a new window by a restart, as often as it may be check
 
 test.each(['verified', 'at_risk'])('a domain that is %s cannot be restarted', async (status) => {
   const { id } = (await claim(`held-${status.replace('_', '-')}.example`)).body;
-  await setTo(id, `status = '${status}', verified_at = now()`);
+  await setTo(id, `status = '${status}', verified_at = now(), check_at = now() + interval '1 day'`);
   expect(await call('POST', `domains/${id}/restart`)).toMatchObject({
     status: 409,
     body: { detail: expect.stringContaining(status) },

@@ -21,7 +21,7 @@ const transient = new Set(['40001', '40P01']);
 const attempts = 5;
 
 /** A process that hangs must not hold what others wait for; the client gives up a little later, should the server be gone. */
-const timeouts = '-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s';
+const timeouts = '-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=5s';
 
 /**
  * A plan that is cached while a table is small must still be right when it is large. Our statements are keyed, so the

@@ -44,6 +44,10 @@ export class Outbox {
 
   /** Sends again what has been in the table for too long; each row by one replica at a time. */
   async relay(): Promise<void> {
+    while ((await this.relayBatch()) === BATCH);
+  }
+
+  private async relayBatch(): Promise<number> {
     const rows = await this.database.query<OutboxRow>(
       `UPDATE outbox SET relay_at = now() + interval '5 s' WHERE id IN (
          SELECT id FROM outbox WHERE relay_at <= now() ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
@@ -51,6 +55,7 @@ export class Outbox {
       [BATCH],
     );
     this.send(rows.map(eventOf));
+    return rows.length;
   }
 
   private async drain(): Promise<void> {

@@ -9,8 +9,8 @@ import type { Looks } from './looks';
 
 /** An audit reads one slice of 1 000 resources, of one service after the other: a million rows take a day, and no one notices. */
 const AUDIT_MS = 30_000;
-/** Twice the age at which an event counts as left behind. */
-const RELAY_MS = 10_000;
+/** The age at which an event counts as left behind. */
+const RELAY_MS = 5_000;
 const SCHEMA_RETRY_MS = 500;
 /** Of the second that a shutdown may take, what running passes get. */
 const GRACE_MS = 600;
@@ -39,6 +39,7 @@ export class Heart {
     this.every('audit', AUDIT_MS, () => this.audit());
     this.every('relay', RELAY_MS, () => this.outbox.relay());
     await this.lookAtFirst().catch((error: unknown) => this.warn('first look', error));
+    await this.outbox.relay().catch((error: unknown) => this.warn('relay', error));
     await this.pulse().catch((error: unknown) => this.warn('pulse', error));
   }
 
