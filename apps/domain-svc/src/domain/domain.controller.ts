@@ -17,8 +17,7 @@ import {
   waitQuery,
 } from '@homeostat/platform';
 import { domainStates } from '@homeostat/shared';
-import { Controller, Inject, type OnModuleInit } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { Controller, Inject } from '@nestjs/common';
 import { z } from 'zod';
 import type { DomainServiceSettings } from '../domain.config';
 import { check, claim, remove, restart } from './claim.writes';
@@ -48,17 +47,15 @@ const from = { from: 'domain', kind: 'domains' } as const;
 
 /** What tenants say about their domains. */
 @Controller()
-export class DomainController implements OnModuleInit {
+export class DomainController {
   constructor(
     readonly database: Database,
     private readonly changes: Changes,
-    private readonly modules: ModuleRef,
     @Inject(SETTINGS) private readonly settings: DomainServiceSettings,
-  ) {}
-
-  /** The row itself would be shown after an action on it otherwise, and its token with it. */
-  onModuleInit(): void {
-    this.modules.get(KindDesks, { strict: false }).showBy('domains', (id, caller) => this.one(caller, id));
+    desks: KindDesks,
+  ) {
+    // The row itself would be shown after an action on it otherwise, and its token with it.
+    desks.showBy('domains', (id, caller) => this.one(caller, id));
   }
 
   @Route('POST /v1/domains', {
