@@ -1,9 +1,22 @@
 import { migrations, schemaVersion } from '@homeostat/shared';
 import { type Database, sqlState } from './database';
 
-/** Why this process cannot work with the database's schema, or null when it can. */
-export async function schemaFault(database: Database): Promise<string | null> {
-  const applied = await appliedMigrations(database);
+/**
+ * Asks why this process cannot work with the database's schema; null when it can. One that could work once still can
+ * after newer migrations: those leave the version before them at work (docs/checklists/add-a-service.md), so that an
+ * upgrade may replace one process after the other.
+ */
+export function schemaCheck(database: Database): () => Promise<string | null> {
+  let known = false;
+  return async () => {
+    const applied = await appliedMigrations(database);
+    const fault = known && applied.includes(schemaVersion) ? null : faultOf(applied);
+    known = fault === null;
+    return fault;
+  };
+}
+
+function faultOf(applied: readonly string[]): string | null {
   const unknown = applied.filter((name) => !migrations.some((migration) => migration.name === name));
   if (unknown.length > 0)
     return `the schema has ${unknown.join(', ')}, which this version does not know: run a newer one`;

@@ -1,6 +1,6 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { NextFunction, Request, Response } from 'express';
-import { schemaFault } from '../database/schema';
+import { schemaCheck } from '../database/schema';
 import type { Wing } from '../house.module';
 import type { Log } from '../logs';
 import { AuthGuard } from './auth.guard';
@@ -36,7 +36,7 @@ export function setUpHttp(app: NestExpressApplication, { settings, changes, log,
   for (const { looks } of wings) desks.open(looks());
   const checks = wings.map(({ service, database }) => ({
     name: `database of ${service.name}`,
-    check: () => schemaFault(database),
+    check: schemaCheck(database),
   }));
   const process = { name: 'process', check: async () => (changes.closed ? 'it is shutting down' : null) };
   app.get(ReadinessChecks, { strict: false }).add(process, ...checks);

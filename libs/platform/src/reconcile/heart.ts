@@ -1,7 +1,7 @@
 import { type SchedulerRegistry } from '@nestjs/schedule';
 import type { Database } from '../database/database';
 import { dueOf } from '../database/notebook';
-import { schemaFault } from '../database/schema';
+import { schemaCheck } from '../database/schema';
 import type { Outbox } from '../events/outbox';
 import type { Log } from '../logs';
 import type { Service } from '../service';
@@ -70,8 +70,9 @@ export class Heart {
   }
 
   private async schemaIsKnown(): Promise<void> {
+    const check = schemaCheck(this.database);
     for (let said = ''; !this.stopped;) {
-      const fault = await schemaFault(this.database).catch((error: Error) => error.message);
+      const fault = await check().catch((error: Error) => error.message);
       if (fault === null) return;
       if (fault !== said) this.log.warn(`waiting to start: ${fault}`);
       said = fault;
