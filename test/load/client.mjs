@@ -6,7 +6,7 @@ const expected = [200, 201, 202, 204, 409, 422, 429];
 
 /**
  * A client that takes no refusal of a connection for an answer: it asks again, with the same Idempotency-Key, whoever
- * of `urls()` is next. Anything but the answers that a correct client may get is noted in `surprises`.
+ * of `urls(path)` is next. Anything but the answers that a correct client may get is noted in `surprises`.
  */
 export class Client {
   surprises = [];
@@ -50,7 +50,7 @@ export class Client {
 
   /** null where nobody answered. */
   async once(path, options) {
-    const urls = this.urls();
+    const urls = this.urls(path);
     if (urls.length === 0) return null;
     this.turn += 1;
     try {

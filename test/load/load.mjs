@@ -13,7 +13,7 @@ const tenants = ['acme', 'umbra'];
 
 /**
  * Puts a fleet under load: people who deploy and change their minds, builders, and – with a `world` – tenants who claim
- * each other's domains. `urls()` tells who answers at this moment. The load outlives refused connections, and knows in
+ * each other's domains. `urls(path)` tells who answers for a path at this moment. The load outlives refused connections, and knows in
  * the end what was promised to it.
  */
 export async function startLoad({ urls, seed, world = null }) {
@@ -27,8 +27,9 @@ export async function startLoad({ urls, seed, world = null }) {
       async (tenant, at) => new Registrant(await clientOf(tenant, ['read', 'write']), dice(seed + 20 + at), world.dns),
     ),
   );
-  await people.settle(PROJECTS);
-  let over = false;
+  await people.settle(PROJECTS, `of ${seed}`);
+  let over = true;
+  let done;
   const forever = async (work, at) => {
     for (const pauses = dice(seed + 100 + at); !over; await sleep(pauses.between(0, PAUSE_MS))) await work();
   };
@@ -37,12 +38,18 @@ export async function startLoad({ urls, seed, world = null }) {
     ...crew.map((builder) => () => builder.work()),
     ...claimants.map((claimant) => () => claimant.move()),
   ];
-  const done = Promise.all(work.map(forever));
-  done.catch((error) => client.surprises.push(error.message));
+  const go = () => {
+    over = false;
+    done = Promise.all(work.map(forever));
+    done.catch((error) => client.surprises.push(error.message));
+  };
+  go();
   return {
     client,
     ledger,
     surprises: () => [client, ...claimants.map((claimant) => claimant.client)].flatMap(({ surprises }) => surprises),
+    /** Goes on after a stop. */
+    go,
     /** Nobody wants anything new; what is on its way is waited for. */
     async stop() {
       over = true;

@@ -10,10 +10,10 @@ export class Mover {
     Object.assign(this, { client, dice, ledger });
   }
 
-  /** Makes projects with their environments. */
-  async settle(projects) {
+  /** Makes projects with their environments; `whose` tells them from those of another load. */
+  async settle(projects, whose) {
     for (let at = 0; at < projects; at += 1) {
-      const { body: project } = await this.client.post('/v1/projects', { name: `project ${at}` });
+      const { body: project } = await this.client.post('/v1/projects', { name: `project ${at} ${whose}` });
       for (const name of ['production', 'preview']) {
         const { body } = await this.client.post('/v1/environments', { project_id: project.id, name });
         this.environments.push({ project_id: project.id, environment_id: body.id });

@@ -1,7 +1,6 @@
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { start } from '../house/child.mjs';
 import { converged } from '../house/convergence.mjs';
+import { freePort } from '../house/free-port.mjs';
 import { until } from '../house/until.mjs';
 import { Client } from '../load/client.mjs';
 
@@ -48,14 +47,6 @@ async function served(name, settings) {
     throw new Error(`${error.message}\n${service.said()}`);
   });
   return { ...service, name, url };
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  await new Promise((closed) => server.close(closed));
-  return port;
 }
 
 async function deployed(url) {
