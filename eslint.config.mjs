@@ -27,7 +27,7 @@ const impureGlobals = [
 ].map((name) => ({ name, message: 'A decision is a pure function: observe it instead.' }));
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/coverage/', '.nx/', '.homeostat*/', 'bench/results/']),
+  globalIgnores(['**/dist/', '**/coverage/', '.nx/', '.homeostat*/', 'bench/results/', 'test/fixtures/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {

@@ -20,6 +20,13 @@ const esmOnly = [
   'yoctocolors',
   '@sindresorhus/merge-streams',
   '@sec-ant/readable-stream',
+  'multiformats',
+  'hyparquet',
+  'hyparquet-compressors',
+  'hysnappy',
+  'fzstd',
+  // Has import(), which Jest does not run either.
+  '@opentelemetry/otlp-exporter-base',
 ];
 const swc = [
   '@swc/jest',
@@ -44,6 +51,8 @@ const project = (displayName, more) => ({
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`, '\\.json$'],
   moduleNameMapper: {
     '^@homeostat/(.+-svc|homeostat)$': `${workspace}/apps/$1/src/index.ts`,
+    // Its exports name nothing that Jest's resolver on Node 20 would take.
+    '^multiformats/(.+)$': `${workspace}/node_modules/multiformats/dist/src/$1.js`,
     '^@homeostat/(shared|reconcile|platform|testing)$': `${workspace}/libs/$1/src/index.ts`,
   },
   modulePathIgnorePatterns: ['/dist/'],
@@ -59,7 +68,7 @@ module.exports = {
       testPathIgnorePatterns: ['\\.int\\.spec\\.ts$', '/node_modules/', '/dist/'],
     }),
     project('int', {
-      testMatch: ['<rootDir>/{apps,libs}/**/*.int.spec.ts', '<rootDir>/test/story/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs}/**/*.int.spec.ts', '<rootDir>/test/{story,security}/**/*.spec.ts'],
       globalSetup: '<rootDir>/libs/testing/src/jest.setup.ts',
       globalTeardown: '<rootDir>/libs/testing/src/jest.teardown.ts',
     }),

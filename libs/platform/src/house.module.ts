@@ -1,16 +1,21 @@
+import type { Kind } from '@homeostat/shared';
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { Database } from './database/database';
 import type { Committed } from './database/tx';
+import { brokerOf } from './events/broker';
+import { deadLettersOf } from './events/dead-letters.controller';
+import { nameHandlers } from './events/handlers';
 import type { Outbox } from './events/outbox';
 import { Changes } from './http/changes';
 import { HttpModule } from './http/http.module';
 import type { Log } from './logs';
 import type { AnyHouseReconciler } from './reconcile/house.reconciler';
 import { Looks } from './reconcile/looks';
-import { logChanges } from './reconcile/witness';
+import { logChanges, witnessCommit } from './reconcile/witness';
 import { SETTINGS, type Service } from './service';
 import type { HouseSettings } from './settings';
+import { apart } from './telemetry/traceparent';
 
 /** What all services of a process have in common. */
 export interface House {
@@ -34,9 +39,10 @@ export interface Wing {
 /** Builds a service's Nest module, with a database pool under its own role and a loop over its reconcilers. */
 export function wingOf(service: Service, house: House): Wing {
   let looks: Looks | null = null;
-  const database = databaseOf(service, house, (kind) => looks?.loop.nudge(kind));
+  const database = databaseOf(service, house, (kind) => looks?.nudge(kind));
   const make = (...reconcilers: AnyHouseReconciler[]): Looks =>
     (looks = new Looks(reconcilers, database, house.holder, house.log));
+  nameHandlers(service.name, service.controllers);
   @Module({})
   class ServiceModule {}
   const own: Provider[] = [
@@ -53,20 +59,26 @@ export function wingOf(service: Service, house: House): Wing {
   return { service, database, looks: () => looks!, module };
 }
 
-/** The root of a process: its services, and the registry of timers. */
-export function rootOf(wings: readonly Wing[]): DynamicModule {
+/** The root of a process: its services, their dead letters, and the registry of timers. */
+export function rootOf(wings: readonly Wing[], { settings }: House): DynamicModule {
   @Module({})
   class HouseModule {}
-  return { module: HouseModule, imports: [ScheduleModule.forRoot(), ...wings.map(({ module }) => module), HttpModule] };
+  const services = wings.map(({ module }) => module);
+  const deadLetters = deadLettersOf(
+    brokerOf(settings),
+    wings.map(({ service }) => service.name),
+  );
+  return { module: HouseModule, imports: [ScheduleModule.forRoot(), ...services, deadLetters, HttpModule] };
 }
 
-function databaseOf(service: Service, house: House, nudge: (kind: string) => void): Database {
+function databaseOf(service: Service, house: House, nudge: (kind: Kind) => void): Database {
   const { RECONCILER_DATABASE_URL: url, RECONCILER_DATABASE_CONNECTIONS: connections } = house.settings;
-  const committed = ({ changes, events, kinds }: Committed): void => {
-    for (const kind of kinds) nudge(kind);
-    house.changes.tell(changes.map(({ key }) => key));
-    house.outbox?.send(events);
-    logChanges(house.log, changes);
+  const committed = (what: Committed): void => {
+    for (const kind of what.looks.keys()) nudge(kind);
+    house.changes.tell(what.changes.map(({ key }) => key));
+    apart(() => house.outbox?.send(what.events));
+    witnessCommit(what);
+    logChanges(house.log, what);
   };
   return new Database({ url, role: service.role, application: service.name, connections }, committed);
 }

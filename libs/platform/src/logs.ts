@@ -1,17 +1,23 @@
 import type { LoggerService } from '@nestjs/common';
-import { type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { activeTraceparent, traceFields } from './telemetry/traceparent';
 
 export type Log = Logger;
 
-/** JSON lines on standard output with `time`, `level` and `msg`, as the seed has them. Fields are in snake_case. */
-export function makeLog(level: string): Log {
-  return pino({
+/**
+ * JSON lines, on standard output unless told otherwise, with `time`, `level` and `msg`, as the seed has them, and `trace_id` and `span_id` of
+ * what is being done, if it is traced. Fields are in snake_case.
+ */
+export function makeLog(level: string, to: DestinationStream = pino.destination(1)): Log {
+  const options = {
     level,
     base: null,
+    mixin: () => traceFields(activeTraceparent()),
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+    formatters: { level: (label: string) => ({ level: label.toUpperCase() }) },
     serializers: { err: ({ name, message, stack }: Error) => ({ name, message, stack }) },
-  });
+  };
+  return pino(options, to);
 }
 
 /** Nest's own words: of interest only to those who look for a fault in the wiring. */

@@ -2,16 +2,23 @@ import { hostname } from 'node:os';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { Outbox } from './events/outbox';
+import { brokerOf } from './events/broker';
+import { HandOnFilter } from './events/hand-on.filter';
 import { InProcessTransport } from './events/in-process.transport';
+import { Outbox } from './events/outbox';
+import { RabbitmqTransport } from './events/rabbitmq.transport';
+import { BoundedAdapter } from './http/bounded.adapter';
 import { Changes } from './http/changes';
 import { checkExposure, httpSettings } from './http/http.settings';
+import { ReadinessChecks } from './http/probes.controller';
 import { setUpHttp } from './http/set-up';
 import { type House, type Wing, rootOf, wingOf } from './house.module';
 import { makeLog, nestLogger } from './logs';
 import { Heart } from './reconcile/heart';
 import type { Service } from './service';
 import { type HouseSettings, SettingsError, houseSettings, readSettings } from './settings';
+import { startTelemetry } from './telemetry/telemetry';
+import { type TelemetrySettings, telemetrySettings } from './telemetry/telemetry.settings';
 
 /** A process that is up. */
 export interface Running {
@@ -21,7 +28,7 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-type Settings = HouseSettings & ReturnType<typeof readSettings<typeof httpSettings>>;
+type Settings = HouseSettings & TelemetrySettings & ReturnType<typeof readSettings<typeof httpSettings>>;
 
 /**
  * Starts services in this process. `preset` are settings for variables that the environment does not set. Throws
@@ -34,23 +41,34 @@ export async function serve(
   const settings = settingsOf(services, preset);
   const house = houseOf(settings);
   const wings = services.map((service) => wingOf(service, house));
-  const transport = new InProcessTransport();
+  const stopTelemetry = await startTelemetry(settings, wings, house.log);
+  const transport = transportOf(services, house);
   house.outbox = new Outbox(wings[0]!.database, transport, house.log);
-  const app = await NestFactory.create<NestExpressApplication>(rootOf(wings), {
+  const adapter = new BoundedAdapter(settings.RECONCILER_HTTP_CONNECTIONS);
+  const app = await NestFactory.create<NestExpressApplication>(rootOf(wings, house), adapter, {
     logger: nestLogger(house.log),
     bodyParser: false,
   });
-  app.connectMicroservice({ strategy: transport });
+  app.connectMicroservice({ strategy: transport }).useGlobalFilters(new HandOnFilter());
   const heart = heartOf(wings, house, app.get(SchedulerRegistry));
   setUpHttp(app, { settings, changes: house.changes, log: house.log, wings });
+  if (transport instanceof RabbitmqTransport)
+    app.get(ReadinessChecks, { strict: false }).add({ name: 'broker', check: async () => transport.fault });
   await app.startAllMicroservices();
   await listen(app, settings);
   void heart.start();
   const stop = async (): Promise<void> => {
     await Promise.all([heart.stop(), closed(app)]);
-    await Promise.all(wings.map(({ database }) => database.close()));
+    await transport.disconnect();
+    await Promise.all([stopTelemetry(), ...wings.map(({ database }) => database.close())]);
   };
   return { url: await app.getUrl(), stop };
+}
+
+function transportOf(services: readonly Service[], { settings, log }: House): InProcessTransport | RabbitmqTransport {
+  const broker = brokerOf(settings);
+  const names = services.map(({ name }) => name);
+  return broker ? new RabbitmqTransport(broker, names, log) : new InProcessTransport(log);
 }
 
 async function listen(app: NestExpressApplication, settings: Settings): Promise<void> {
@@ -75,7 +93,9 @@ async function closed(app: NestExpressApplication): Promise<void> {
 /** Reads what a process with these services is told. Throws SettingsError with every fault. */
 export function settingsOf(services: readonly Service[], preset: Readonly<Record<string, string>>): Settings {
   const own = services.map((service) => service.settings);
-  const shape = Object.assign({}, houseSettings, httpSettings, ...own) as typeof houseSettings & typeof httpSettings;
+  const shape = Object.assign({}, houseSettings, httpSettings, telemetrySettings, ...own) as typeof houseSettings &
+    typeof httpSettings &
+    typeof telemetrySettings;
   const port = String(services.length === 1 ? services[0]!.port : 7080);
   const given = { RECONCILER_HTTP_PORT: port, ...preset };
   const settings = faultsOr(() => readSettings(shape, given));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { databaseUrl } from './database/database-url';
 
 /** Every fault of the environment at once; the process must not start. */
 export class SettingsError extends Error {
@@ -57,16 +58,24 @@ export const oneOf = <const Words extends readonly [string, ...string[]]>(words:
       return z.NEVER;
     });
 
+/** AMQP URLs of the nodes of a broker, as a list; nothing of a faulty one is repeated, since it may hold a password. */
+const amqpUrls = z.string().transform((text, context) => {
+  const urls = text.split(',').map((url) => url.trim());
+  const isAmqp = (url: string): boolean => /^amqps?:\/\/[^/]/.test(url) && URL.canParse(url);
+  if (urls.every(isAmqp)) return urls;
+  context.addIssue('is no AMQP URL, nor several with commas between: write it like amqp://user:password@host:5672/');
+  return z.NEVER;
+});
+
 /** What every service is told. */
 export const houseSettings = {
-  RECONCILER_DATABASE_URL: z
-    .string({
-      error: 'is missing: set it to a PostgreSQL URL, or start everything with `npm start`, which brings its own',
-    })
-    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL URL: write it like postgres://user@host:5432/homeostat')
-    .regex(/^(?!.*[?&]options=)/, 'must not have options: each service takes its role and its limits by them'),
+  RECONCILER_DATABASE_URL: databaseUrl,
   /** Connections per service to PostgreSQL. */
   RECONCILER_DATABASE_CONNECTIONS: whole(6, 2, 200),
+  /** RabbitMQ; without it, events stay in their process. */
+  RECONCILER_AMQP_URL: amqpUrls.optional(),
+  /** Certificates, in PEM, that an amqps broker's is signed by; the system's where not set. */
+  RECONCILER_AMQP_CA_FILE: z.string().optional(),
   RECONCILER_INTERVAL: duration('5s'),
   RECONCILER_LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error'], 'info'),
 };

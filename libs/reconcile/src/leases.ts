@@ -1,6 +1,6 @@
 import { Alarm } from './alarm';
 import type { Lease, Notebook } from './notebook';
-import type { Timers } from './ports';
+import type { Timers, Witness } from './ports';
 
 /** A resource under lease in this process: since when, and how to stop what is done to it. */
 export interface Held {
@@ -24,7 +24,7 @@ export class Leases {
     private readonly notebook: Notebook<never>,
     private readonly timers: Timers,
     private readonly leaseMs: number,
-    private readonly fault: (doing: string, error: unknown) => void,
+    private readonly witness: Witness,
   ) {
     this.beat = new Alarm(timers, () => void this.renew());
   }
@@ -37,6 +37,12 @@ export class Leases {
     return batch;
   }
 
+  /** For how long each has been held. */
+  ages(): number[] {
+    const nowMs = this.timers.nowMs();
+    return [...this.held.values()].map(({ claimedAtMs }) => nowMs - claimedAtMs);
+  }
+
   holds(held: Held): boolean {
     return this.held.get(held.lease.key) === held;
   }
@@ -44,6 +50,14 @@ export class Leases {
   /** No longer ours: written down, lost, or given up. */
   drop(held: Held): void {
     if (this.holds(held)) this.held.delete(held.lease.key);
+  }
+
+  /** Another process has it: what is done under it stops. */
+  lose(held: Held): void {
+    if (!this.holds(held)) return;
+    this.drop(held);
+    this.witness.lost(this.kind);
+    held.abort.abort(new Error('the lease was lost'));
   }
 
   /** Tells everything that is under way to stop. */
@@ -79,9 +93,7 @@ export class Leases {
     }
   }
 
-  private lose(held: Held): void {
-    if (!this.holds(held)) return;
-    this.drop(held);
-    held.abort.abort(new Error('the lease was lost'));
+  private fault(doing: string, error: unknown): void {
+    this.witness.failed({ kind: this.kind, key: null, doing, error });
   }
 }

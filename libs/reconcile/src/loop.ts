@@ -1,6 +1,6 @@
 import { Backoff } from './backoff';
 import type { Due, Notebook } from './notebook';
-import { type EngineOptions, type Timers, type Witness, engineDefaults } from './ports';
+import { type EngineOptions, type Timers, type Witness, type Work, engineDefaults } from './ports';
 import type { AnyReconciler } from './reconciler';
 import { Worker } from './worker';
 
@@ -31,6 +31,10 @@ export class Loop<Tx> {
 
   get kinds(): string[] {
     return [...this.workers.keys()];
+  }
+
+  get work(): Work[] {
+    return [...this.workers.values()].map((worker) => worker.work);
   }
 
   /** Looks at what is due of a kind, now; a kind that is not driven here is somebody else's. */

@@ -8,6 +8,8 @@ export interface Lease {
   /** When the look became due, and the database's clock at the claim. */
   readonly dueAt: Date;
   readonly now: Date;
+  /** The W3C trace in which the look was wished for; the engine only hands it on. null: nobody's. */
+  readonly traceparent: string | null;
 }
 
 /** `gone`: the resource exists no more. `conflict`: its row had changed by the time of the write. */

@@ -63,8 +63,10 @@ export class Pass<Tx> {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
       written.push(...(await this.commitFailure(failed)));
     });
-    for (const { lease, ...look } of written)
-      this.witness.looked({ kind: this.reconciler.kind, key: lease.key, ...look });
+    for (const { lease, ...look } of written) {
+      const { key, traceparent } = lease;
+      this.witness.looked({ kind: this.reconciler.kind, key, traceparent, ...look });
+    }
     return written;
   }
 
@@ -93,7 +95,7 @@ export class Pass<Tx> {
     } catch (error) {
       if (!(error instanceof StaleLeases)) throw error;
       const lost = new Set(error.keys);
-      for (const { held } of batch) if (lost.has(held.lease.key)) this.leases.drop(held);
+      for (const { held } of batch) if (lost.has(held.lease.key)) this.leases.lose(held);
       const ours = batch.filter(({ held }) => !lost.has(held.lease.key));
       return ours.length > 0 ? this.commitUnlessStale(ours) : [];
     }
@@ -106,7 +108,7 @@ export class Pass<Tx> {
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       this.leases.drop(failed.held);
-      this.witness.failed({ kind: this.reconciler.kind, key: failed.held.lease.key, doing: 'record', error });
+      this.witness.failed({ kind: this.reconciler.kind, ...subject(failed.held), doing: 'record', error });
       return [];
     }
   }
@@ -132,7 +134,11 @@ export class Pass<Tx> {
   }
 
   private failed(held: Held, step: Verb | null, doing: string, error: unknown): Conclusion & { result: LookResult } {
-    this.witness.failed({ kind: this.reconciler.kind, key: held.lease.key, doing: step?.do ?? doing, error });
+    this.witness.failed({ kind: this.reconciler.kind, ...subject(held), doing: step?.do ?? doing, error });
     return { held, result: this.results.failed(held, step, error) };
   }
+}
+
+function subject({ lease: { key, traceparent } }: Held): { key: string; traceparent: string | null } {
+  return { key, traceparent };
 }

@@ -16,10 +16,22 @@ export interface Witness {
     step: string | null;
     because: string;
     tookMs: number;
+    traceparent: string | null;
   }): void;
   /** `waitedMs`: from due to claimed. */
   claimed(kind: string, count: number, waitedMs: number): void;
-  failed(what: { kind: string; key: string | null; doing: string; error: unknown }): void;
+  /** A lease ran out, or was taken over, while work under it went on. */
+  lost(kind: string): void;
+  failed(what: { kind: string; key: string | null; doing: string; error: unknown; traceparent?: string | null }): void;
+}
+
+/** What a loop does with one kind at this moment; for metrics. */
+export interface Work {
+  readonly kind: string;
+  /** For how long each resource has been under lease here, in ms. */
+  readonly heldMs: readonly number[];
+  /** How many there may be at once. */
+  readonly most: number;
 }
 
 /** How the engine divides its time. All of them have one value for the whole house. */

@@ -4,7 +4,7 @@ import { withinDeadline } from './deadline';
 import { type Held, Leases } from './leases';
 import type { LookResult, Notebook } from './notebook';
 import { type Conclusion, type Errand, Pass } from './pass';
-import type { EngineOptions, Timers, Witness } from './ports';
+import type { EngineOptions, Timers, Witness, Work } from './ports';
 import type { AnyReconciler } from './reconciler';
 import { Results } from './results';
 
@@ -41,11 +41,20 @@ export class Worker<Tx> {
   ) {
     const { notebook, timers, witness, backoff, options } = ports;
     const { kind } = reconciler;
-    const fault = (doing: string, error: unknown): void => this.fault(doing, error);
-    this.leases = new Leases(kind, notebook as Notebook<never>, timers, options.leaseMs, fault);
+    this.leases = new Leases(kind, notebook as Notebook<never>, timers, options.leaseMs, witness);
     const results = new Results(backoff, () => timers.nowMs());
     this.pass = new Pass(reconciler, notebook, this.leases, results, timers, witness);
     this.alarm = new Alarm(timers, () => this.nudge());
+  }
+
+  /** What is being looked at; a kind that reaches out has its own bound, and the others that of their passes. */
+  get work(): Work {
+    const { batch, passes } = this.ports.options;
+    return {
+      kind: this.reconciler.kind,
+      heldMs: this.leases.ages(),
+      most: Math.min(this.limits.atOnce, batch * passes),
+    };
   }
 
   /** Something may be due now. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const id = z.uuid();
+const counts = { tables_scanned: z.int(), tables_changed: z.int(), errors: z.int() };
 
 /** What each event carries beside its envelope: ids and facts, never orders (spec 1, "Events"). */
 export const eventCatalogue = {
@@ -26,6 +27,26 @@ export const eventCatalogue = {
   'vm.pooled': z.object({ vm_id: id, region_id: id }),
   'vm.deleted': z.object({ vm_id: id }),
   'pool.exhausted': z.object({ reason: z.string() }),
+  'record.indexed': z.object({ record_id: id, cid: z.string(), name: z.string(), version: z.string() }),
+  'record.removed': z.object({ record_id: id, cid: z.string() }),
+  'record.quarantined': z.object({ record_id: id, cid: z.string(), reason: z.string() }),
+  'record.signed': z.object({ record_id: id, cid: z.string() }),
+  'connector.created': z.object({ connector_id: id, display_name: z.string() }),
+  'connector.triggered': z.object({ connector_id: id, job_id: id, full_rescan: z.boolean() }),
+  'job.started': z.object({ job_id: id, connector_id: id, attempt: z.int() }),
+  'job.table_done': z.object({
+    job_id: id,
+    connector_id: id,
+    table_id: id.nullable(),
+    outcome: z.enum(['done', 'failed']),
+  }),
+  'job.succeeded': z.object({ job_id: id, connector_id: id, ...counts }),
+  'job.failed': z.object({ job_id: id, connector_id: id, ...counts, reason: z.string() }),
+  'job.cancelled': z.object({ job_id: id, connector_id: id, ...counts }),
+  'table.created': z.object({ table_id: id, connector_id: id, name: z.string() }),
+  'table.changed': z.object({ table_id: id, connector_id: id, name: z.string() }),
+  'table.vanished': z.object({ table_id: id, connector_id: id, name: z.string() }),
+  'snapshot.ingested': z.object({ table_id: id, snapshot_id: z.string() }),
 } as const;
 
 export type EventType = keyof typeof eventCatalogue;

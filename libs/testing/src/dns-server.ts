@@ -20,18 +20,18 @@ const largestMessage = 65_535;
 // With the system's 208 KiB, a burst of 500 questions loses about half.
 const receiveBufferBytes = 1 << 20;
 
-/** Starts a name server for TXT on 127.0.0.1, UDP and TCP on one free port; names that were not set are NXDOMAIN. */
-export async function startDnsServer(): Promise<DnsServer> {
+/** Starts a name server for TXT, UDP and TCP on one free port of `host`; names that were not set are NXDOMAIN. */
+export async function startDnsServer(host = '127.0.0.1'): Promise<DnsServer> {
   for (;;) {
-    const tcp = createServer().listen(0, '127.0.0.1');
+    const tcp = createServer().listen(0, host);
     await once(tcp, 'listening');
     const { port } = tcp.address() as AddressInfo;
     const udp = createSocket('udp4');
     try {
-      udp.bind(port, '127.0.0.1');
+      udp.bind(port, host);
       await once(udp, 'listening');
       udp.setRecvBufferSize(receiveBufferBytes);
-      return new DnsServer(port, udp, tcp);
+      return new DnsServer(`${host}:${port}`, udp, tcp);
     } catch (error) {
       // Another program may hold the same number for UDP only.
       tcp.close();
@@ -43,19 +43,17 @@ export async function startDnsServer(): Promise<DnsServer> {
 
 /** A name server whose answers a test sets; names are compared without regard to case (RFC 4343). */
 export class DnsServer {
-  /** "127.0.0.1:PORT", as a resolver's list of servers takes it. */
-  readonly address: string;
   private readonly answers = new Map<string, DnsAnswer>();
   private readonly counts = new Map<string, number>();
   private readonly connections = new Set<Socket>();
   private readonly timers = new Set<NodeJS.Timeout>();
 
   constructor(
-    port: number,
+    /** "127.0.0.1:PORT", as a resolver's list of servers takes it. */
+    readonly address: string,
     private readonly udp: UdpSocket,
     private readonly tcp: ReturnType<typeof createServer>,
   ) {
-    this.address = `127.0.0.1:${port}`;
     udp.on('message', (message, from) => this.overUdp(message, from));
     tcp.on('connection', (connection) => this.overTcp(connection));
   }

@@ -4,6 +4,7 @@ import { entities } from '@homeostat/shared';
 import type { Pool, PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { arrayLiteral } from './array-literal';
+import { inSpan } from '../telemetry/spans';
 import type { Committed } from './tx';
 import { Tx } from './tx';
 
@@ -33,6 +34,7 @@ const plans = '-c enable_seqscan=off -c jit=off';
 export class Database {
   private readonly source: DataSource;
   private opening: Promise<Pool> | null = null;
+  private pool: Pool | null = null;
 
   constructor(
     private readonly options: DatabaseOptions,
@@ -63,6 +65,12 @@ export class Database {
     return this.options.application;
   }
 
+  /** How many connections there are, and how many pieces of work wait for one. */
+  get connections(): { idle: number; inUse: number; most: number; waiting: number } {
+    const { idleCount: idle = 0, totalCount = 0, waitingCount: waiting = 0 } = this.pool ?? {};
+    return { idle, inUse: totalCount - idle, most: this.options.connections, waiting };
+  }
+
   /** Runs one statement by itself and returns its rows. Throws Unavailable when the database cannot be reached. */
   async query<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
     const pool = await this.open();
@@ -76,7 +84,7 @@ export class Database {
   async transaction<T>(work: (tx: Tx) => Promise<T>, by: string = this.application): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.once(work, by);
+        return await inSpan('transaction', () => this.once(work, by));
       } catch (error) {
         if (attempt >= attempts || !transient.has(sqlState(error))) throw error;
       }
@@ -103,7 +111,7 @@ export class Database {
 
   private open(): Promise<Pool> {
     this.opening ??= this.source.initialize().then(
-      ({ driver }) => (driver as unknown as { master: Pool }).master,
+      ({ driver }) => (this.pool = (driver as unknown as { master: Pool }).master),
       (error: unknown) => {
         this.opening = null;
         throw asUnavailable(error);
@@ -155,11 +163,15 @@ function statementName(text: string): string {
   return name;
 }
 
+/** What Node says of a certificate that is not to be trusted, and of a handshake that fails. */
+const ofTls = /^(ERR_TLS|ERR_SSL|CERT|UNABLE|DEPTH|SELF)_/;
+
 /** Connection faults (SQLSTATE classes 08 and 57P, too many clients, the socket's own) are nobody's error but the database's. */
 function asUnavailable(error: unknown): unknown {
   const away =
     /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) ||
-    /connection (terminated|timeout)|timeout exceeded|read timeout|not queryable/i.test(String(error));
+    ofTls.test(sqlState(error)) ||
+    /connection (terminated|timeout)|timeout exceeded|read timeout|not queryable|support SSL/i.test(String(error));
   return away
     ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, {
         cause: error,

@@ -15,18 +15,26 @@ export interface LookNote {
   readonly because: string | null;
   readonly fix: string | null;
   readonly failures: number;
+  /** Of a result, the pass in words; of a wish, the W3C traceparent of what wishes it. */
   readonly pass: string | null;
 }
 
-/** One note per resource, as the notebook wants it: a look that comes to an end takes the wish for another one with it. */
-export function merged(results: readonly LookNote[], wishes: ReadonlyMap<string, LookNote>): LookNote[] {
+/**
+ * One note per resource, as the notebook wants it: a look that comes to an end takes the wish for another one with it.
+ * The other wishes are given the trace that `traceOf` knows for their key.
+ */
+export function merged(
+  results: readonly LookNote[],
+  wishes: ReadonlyMap<string, LookNote>,
+  traceOf: (key: string) => string | null,
+): LookNote[] {
   const rest = new Map(wishes);
   const ends = results.map((result) => {
     const wish = rest.get(nameOf(result));
     rest.delete(nameOf(result));
     return wish?.outcome === null ? { ...result, due_at: AT_ONCE } : result;
   });
-  return [...ends, ...rest.values()];
+  return [...ends, ...[...rest.values()].map((wish) => ({ ...wish, pass: traceOf(wish.key) }))];
 }
 
 /** A resource among all kinds. */
@@ -76,12 +84,12 @@ const sql = `
     INSERT INTO state_change (tenant_id, kind, key, from_state, to_state, because, by)
     SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
   ), events AS (
-    INSERT INTO outbox (id, type, source, tenant_id, subject, version, data, at)
-    SELECT id, type, $8::text, tenant_id, subject, version, data, at
-    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::json[], $15::timestamptz[])
-      AS e (id, type, tenant_id, subject, version, data, at)
+    INSERT INTO outbox (id, type, source, tenant_id, subject, version, data, at, traceparent)
+    SELECT id, type, $8::text, tenant_id, subject, version, data, at, traceparent
+    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::json[], $15::timestamptz[], $16::text[])
+      AS e (id, type, tenant_id, subject, version, data, at, traceparent)
   )
-  SELECT note_looks($16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`;
+  SELECT note_looks($17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`;
 
 /** What note_looks raises when leases were lost; its detail has their keys. */
 export const STALE_LEASES = 'HS001';
@@ -97,7 +105,7 @@ export function ledgerEntry(
     ...columns(changes, ['tenant_id', 'kind', 'key', 'from', 'to', 'because']),
     changes.map(() => by),
     `/homeostat/${source}`,
-    ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time']),
+    ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time', 'traceparent']),
     ...columns(notes, [
       'kind',
       'key',

@@ -2,6 +2,7 @@ import { type LookResult, StaleLeases, Unavailable } from '@homeostat/reconcile'
 import type { EventData, EventType, HouseEvent, Kind } from '@homeostat/shared';
 import type { PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
+import { Trail } from '../telemetry/trail';
 import { control, rowsOf, sqlState } from './database';
 import {
   type LookNote,
@@ -37,7 +38,10 @@ export interface Fact<T extends EventType> {
 export interface Committed {
   readonly changes: readonly StateChange[];
   readonly events: readonly HouseEvent[];
-  readonly kinds: ReadonlySet<Kind>;
+  /** How many looks at once were asked for, by kind. */
+  readonly looks: ReadonlyMap<Kind, number>;
+  /** The W3C traceparent of what changed the resource with that key. */
+  traceOf(key: string): string | null;
 }
 
 /**
@@ -47,9 +51,10 @@ export interface Committed {
 export class Tx {
   private client: PoolClient | null = null;
   private readonly changes: StateChange[] = [];
-  private readonly events: HouseEvent[] = [];
+  private readonly events: (HouseEvent & { traceparent?: string })[] = [];
   private readonly looks = new Map<string, LookNote>();
   private readonly results: LookNote[] = [];
+  private readonly trail = new Trail();
 
   constructor(
     private readonly connect: () => Promise<PoolClient>,
@@ -100,15 +105,22 @@ export class Tx {
 
   /** Writes down what looks came to, fenced by their leases. */
   record(kind: Kind, results: readonly LookResult[]): void {
-    for (const result of results) this.results.push(noted(kind, result));
+    for (const result of results) {
+      this.results.push(noted(kind, result));
+      this.trail.looked(kind, result);
+    }
   }
 
   /** Throws StaleLeases when another process has taken over; then nothing is written. */
   async commit(): Promise<Committed> {
-    const notes = merged(this.results, this.looks);
-    const unwritten = this.changes.length + this.events.length + notes.length > 0;
+    const { changes, events, trail } = this;
+    // Events come first: they tell which other resources belong to a trace.
+    for (const event of events) event.traceparent = trail.ofEvent(event) ?? undefined;
+    for (const { key } of changes) trail.of(key);
+    const notes = merged(this.results, this.looks, (key) => trail.of(key));
+    const unwritten = changes.length + events.length + notes.length > 0;
     // Made before anything is sent: what cannot be written down must not be committed.
-    const entry = unwritten ? ledgerEntry(this, this.changes, this.events, notes) : null;
+    const entry = unwritten ? ledgerEntry(this, changes, events, notes) : null;
     const client = entry ? await this.begun() : this.client;
     if (client) {
       // Both are sent at once: after a statement that failed, COMMIT rolls back.
@@ -117,14 +129,14 @@ export class Tx {
       this.client = null;
       client.release();
     }
-    const atOnce = [...this.looks.values()].filter(({ outcome }) => outcome === null);
-    const kinds = new Set(atOnce.map(({ kind }) => kind));
-    return { changes: this.changes, events: this.events, kinds };
+    trail.end();
+    return { changes, events, looks: this.wanted(), traceOf: (key) => trail.of(key) };
   }
 
   /** After a lost connection there is nothing to roll back, and the client is of no use any more. */
   async rollback(why: unknown): Promise<void> {
     const { client } = this;
+    this.trail.end(why);
     if (!client) return;
     this.client = null;
     if (why instanceof Unavailable) return client.release(true);
@@ -148,6 +160,13 @@ export class Tx {
     } catch (error) {
       throw sqlState(error) === STALE_LEASES ? new StaleLeases((error as { detail: string }).detail.split(' ')) : error;
     }
+  }
+
+  private wanted(): Map<Kind, number> {
+    const counts = new Map<Kind, number>();
+    for (const { kind, outcome } of this.looks.values())
+      if (outcome === null) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return counts;
   }
 
   /** The latest word on a resource counts, except that a wish to look at once is never taken back. */

@@ -5,4 +5,10 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 export interface Transport extends CustomTransportStrategy {
   /** Returns the ids of the events that arrived safely; the others are sent again later. */
   publish(events: readonly HouseEvent[]): Promise<readonly string[]>;
+  /** Why nothing can be sent now, in a sentence; null when events can be. */
+  readonly away: string | null;
+  /** Has this called whenever events can be sent again. */
+  onceBack(run: () => void): void;
+  /** Ends the sending half, after Nest has closed the other one. */
+  disconnect(): Promise<void>;
 }

@@ -31,7 +31,6 @@ export function send(request: Request, response: Response, { status, location }:
   if (answer === undefined) return void response.status(204).end();
   const body = present(answer);
   if (location !== null) response.setHeader('Location', location);
-  response.setHeader('Cache-Control', 'private, no-cache');
   if (isResource(body)) {
     const tag = etagOf(body);
     response.setHeader('ETag', tag);

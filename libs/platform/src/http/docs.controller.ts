@@ -25,8 +25,10 @@ const page = `<!doctype html>
 const start = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#api', deepLinking: true, validatorUrl: null });\n`;
 
 /** Nothing is loaded from anywhere else, so that the page works offline. Swagger UI styles its elements inline. */
-const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+const policy = [
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'",
+  "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+].join('; ');
 
 const assets = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 
@@ -54,6 +56,7 @@ export class DocsController {
     if (file === 'start.js') return void response.type('js').end(start);
     if (!assets.includes(file)) throw new NotFoundException();
     const root = dirname(require.resolve('swagger-ui-dist/package.json'));
-    response.sendFile(join(root, file), { maxAge: '1h' });
+    // The same for everybody, and large.
+    response.setHeader('Cache-Control', 'public, max-age=3600').sendFile(join(root, file));
   }
 }

@@ -1,7 +1,7 @@
 import { type ClientRequest, request as httpRequest } from 'node:http';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { HouseError } from '@homeostat/shared';
-import { settle, wait } from '@homeostat/reconcile';
+import { Unavailable, settle, wait } from '@homeostat/reconcile';
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -16,6 +16,7 @@ import { Changes } from './changes';
 import { HttpModule } from './http.module';
 import type { HttpSettings } from './http.settings';
 import { listOf, readOne } from './list';
+import { ReadinessChecks } from './probes.controller';
 import { Route } from './route';
 import { idParams, listQuery, name, page, resourceShape, waitQuery } from './schemas';
 import { setUpHttp } from './set-up';
@@ -150,6 +151,8 @@ const own: HttpSettings = {
   RECONCILER_HTTP_HOST: '127.0.0.1',
   RECONCILER_HTTP_PORT: 0,
   RECONCILER_AUTH_AUDIENCE: 'homeostat',
+  RECONCILER_RATE_LIMIT: 0,
+  RECONCILER_HTTP_CONNECTIONS: 1_000,
 };
 
 interface Served {
@@ -276,6 +279,13 @@ describe('a creation', () => {
   ])('refuses %s', async (_what, body, headers, status, code) => {
     const answer = await call('POST /v1/domains', body, headers);
     expect([answer.status, answer.json.code]).toEqual([status, code]);
+  });
+
+  it('refuses more than a mebibyte that comes without saying so first', async () => {
+    const body = new Blob(['{"name":"', 'a'.repeat(1_048_576), '"}']).stream();
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+    expect((await fetch(`${served.url}/v1/domains`, init)).status).toBe(413);
   });
 
   it('says that a name is taken, and nothing about SQL', async () => {
@@ -584,11 +594,131 @@ describe('every reconciled kind', () => {
   });
 });
 
+describe('every answer', () => {
+  it.each([
+    ['a resource', 'GET /v1/domains'],
+    ['a problem', 'GET /nothing'],
+    ['a probe', 'GET /healthz'],
+    ['the description', 'GET /openapi.json'],
+    ['the page about it', 'GET /docs'],
+  ])('is kept by no cache, shown in no frame and taken for no other type: %s', async (_what, path) => {
+    const { headers } = await call(path);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-resource-policy': 'same-origin',
+      'cross-origin-opener-policy': 'same-origin',
+      'content-security-policy': expect.stringMatching(/^default-src 'none';.*frame-ancestors 'none'/),
+    });
+    // HSTS is for whoever ends TLS, and nobody learns what we are made of or may read us from another site.
+    for (const header of ['strict-transport-security', 'x-powered-by', 'server', 'access-control-allow-origin'])
+      expect([header, headers.get(header)]).toEqual([header, null]);
+  });
+
+  it('keeps what is the same for everybody for an hour', async () => {
+    expect((await call('GET /docs/swagger-ui.css')).headers.get('cache-control')).toBe('public, max-age=3600');
+  });
+});
+
+describe('too many requests', () => {
+  const limited = (more: object = {}) =>
+    serving({ ...own, RECONCILER_AUTH_SECRET: secret, RECONCILER_RATE_LIMIT: 1, ...more });
+  const bearer = async (subject: string, tenant = 'acme') => ({
+    authorization: `Bearer ${await issueToken(secret, { subject, tenant, scopes: ['read'], expiresInSeconds: 60 })}`,
+  });
+  /** Far more at once than the ten that are allowed, and far faster than the one a second. */
+  const asked = (at: Served, headers: (nth: number) => Record<string, string>) =>
+    Promise.all(Array.from({ length: 40 }, (_, nth) => call('GET /v1/domains', undefined, headers(nth), at)));
+  const counted = (answers: Answer[], status: number) => answers.filter((answer) => answer.status === status).length;
+
+  it('of one caller are refused until later, and nobody else’s', async () => {
+    const at = await limited();
+    const busy = await bearer('busy');
+    const answers = await asked(at, () => busy);
+    expect([counted(answers, 200) >= 10, counted(answers, 200) + counted(answers, 429)]).toEqual([true, 40]);
+    const { headers, json } = answers.find(({ status }) => status === 429)!;
+    expect([headers.get('retry-after'), headers.get('content-type'), json.code]).toEqual([
+      '1',
+      'application/problem+json; charset=utf-8',
+      'too_many_requests',
+    ]);
+    for (const other of [await bearer('calm'), await bearer('busy', 'umbra')])
+      expect((await call('GET /v1/domains', undefined, other, at)).status).toBe(200);
+    expect((await call('GET /healthz', undefined, {}, at)).status).toBe(200);
+    await at.app.close();
+  });
+
+  it('without a valid token are refused by address, which no header feigns; valid tokens go through', async () => {
+    const at = await limited();
+    const forged = (nth: number) => ({ authorization: 'Bearer a.b.c', 'x-forwarded-for': `10.0.0.${nth}` });
+    const answers = await asked(at, forged);
+    expect([counted(answers, 401) >= 10, counted(answers, 429) > 0]).toEqual([true, true]);
+    expect(answers.find(({ status }) => status === 429)!.headers.get('retry-after')).toBe('1');
+    expect((await call('GET /v1/domains', undefined, await bearer('calm'), at)).status).toBe(200);
+    await at.app.close();
+  });
+
+  it('are counted for whom a trusted proxy speaks', async () => {
+    const at = await limited({ RECONCILER_TRUST_PROXY: ['127.0.0.1', '10.0.0.0/8'] });
+    const by = (client: string) => asked(at, () => ({ 'x-forwarded-for': `${client}, 10.1.1.1` }));
+    expect(counted(await by('192.0.2.1'), 429)).toBeGreaterThan(0);
+    // What a client wrote itself stands further left than what the proxy saw.
+    expect(counted(await by('192.0.2.7, 192.0.2.1'), 401)).toBeLessThan(10);
+    expect(counted(await by('192.0.2.2'), 401)).toBeGreaterThanOrEqual(10);
+    await at.app.close();
+  });
+
+  it('are none of the only user of this machine', async () => {
+    const at = await serving({ ...own, RECONCILER_RATE_LIMIT: 1 });
+    expect(counted(await asked(at, () => ({})), 200)).toBe(40);
+    await at.app.close();
+  });
+});
+
+it.each([
+  ['no tokens', { RECONCILER_AUTH: 'none' }],
+  ['keys that come unprotected', { RECONCILER_AUTH_JWKS_URL: 'http://issuer.example/keys' }],
+] as const)('says loudly at its start that it runs with %s', async (_what, settings) => {
+  lines.length = 0;
+  await (await serving({ ...own, ...settings })).app.close();
+  expect(lines.join('')).toMatch(/"level":40.*(may do everything|can sign tokens)/);
+});
+
+describe('a refusal', () => {
+  it('is in the log, with who and why, and without the token', async () => {
+    lines.length = 0;
+    await call('GET /v1/domains?secret=x', undefined, { authorization: 'Bearer a.b.c' }, guarded);
+    const token = await issueToken(secret, { subject: 'me', tenant: 'acme', scopes: ['read'], expiresInSeconds: 60 });
+    await call('POST /v1/domains', {}, { authorization: `Bearer ${token}` }, guarded);
+    const told = lines.map((line) => JSON.parse(line) as { msg: string });
+    const [unknown, forbidden] = told.filter(({ msg }) => msg === 'refused');
+    expect(unknown).toMatchObject({
+      msg: 'refused',
+      code: 'unauthenticated',
+      address: '127.0.0.1',
+      path: '/v1/domains',
+    });
+    expect(forbidden).toMatchObject({ msg: 'refused', code: 'forbidden', subject: 'me', tenant_id: 'acme' });
+    expect(lines.join('')).not.toMatch(/a\.b\.c|secret=|eyJ/);
+  });
+});
+
 describe('what is told about the service', () => {
   it('is ready with a schema that it knows', async () => {
     const { status, json } = await call('GET /readyz');
     expect([status, json.status, json.checks.length]).toEqual([200, 'ready', 2]);
     expect((await call('GET /metrics')).status).toBe(200);
+  });
+
+  it('tells anybody which check fails, and no host, user or table', async () => {
+    const checks = served.app.get(ReadinessChecks, { strict: false });
+    const faults = [new Unavailable('connect ECONNREFUSED 10.0.0.1'), new Error('no password for guest')];
+    for (const fault of faults) checks.add({ name: 'a check', check: () => Promise.reject(fault) });
+    const { status, json, text } = await call('GET /readyz');
+    expect([status, json.status, json.checks.at(-1).ok]).toEqual([503, 'unready', false]);
+    expect(text).not.toMatch(/10\.0\.0\.1|guest/);
   });
 
   it('describes every route in OpenAPI 3.1', async () => {
@@ -600,7 +730,8 @@ describe('what is told about the service', () => {
       required: ['name'],
       additionalProperties: false,
     });
-    expect(Object.keys(post.responses)).toEqual(['201', 'default']);
+    expect(Object.keys(post.responses).join(' ')).toBe('201 400 401 403 408 409 413 415 422 429 431 503');
+    expect(post.security).toEqual([{ bearer: ['write'] }]);
     expect(json.paths['/v1/domains'].get.parameters[0]).toMatchObject({
       name: 'limit',
       in: 'query',
@@ -610,8 +741,11 @@ describe('what is told about the service', () => {
   });
 
   it('has a page about it that loads nothing from elsewhere', async () => {
-    const { text } = await call('GET /docs');
+    const { text, headers } = await call('GET /docs');
     expect(text).not.toMatch(/https?:/);
+    // What the page does must pass its own policy: no script of its own, and none of Swagger UI's that is made from text.
+    expect(text).not.toMatch(/<script>|<style|\son\w+=|style=|javascript:/);
+    expect(headers.get('content-security-policy')).toMatch(/script-src 'self';(?!.*unsafe-eval)/);
     const files = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path);
     for (const file of files) expect([file, (await call(`GET ${file}`)).status]).toEqual([file, 200]);
     expect((await call('GET /docs/package.json')).status).toBe(404);

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isValid, isValidCIDR } from 'ipaddr.js';
 import { z } from 'zod';
 import { whole } from '../settings';
 
@@ -20,6 +21,15 @@ export const httpSettings = {
     .optional(),
   RECONCILER_AUTH_ISSUER: z.string().optional(),
   RECONCILER_AUTH_AUDIENCE: z.string().default('homeostat'),
+  /** Requests per second of one caller, ten times as many at once; 0 for any number (decision 14). */
+  RECONCILER_RATE_LIMIT: whole(500, 0, 1_000_000),
+  RECONCILER_HTTP_CONNECTIONS: whole(12_000, 1, 1_000_000),
+  /** Whose X-Forwarded-For is believed. */
+  RECONCILER_TRUST_PROXY: z
+    .string()
+    .transform((text) => text.split(',').map((one) => one.trim()))
+    .refine((list) => list.every((one) => isValid(one) || isValidCIDR(one)), 'is no list of addresses and networks')
+    .optional(),
 };
 
 export type HttpSettings = z.infer<z.ZodObject<typeof httpSettings>>;
@@ -27,6 +37,12 @@ export type HttpSettings = z.infer<z.ZodObject<typeof httpSettings>>;
 /** True for the names and addresses that only this machine reaches. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** True where no token is asked for because only this machine can call. */
+export function isOwnMachine(settings: HttpSettings): boolean {
+  const { RECONCILER_AUTH_JWKS_URL: jwks, RECONCILER_AUTH_SECRET: secret } = settings;
+  return !jwks && !secret && isLoopback(settings.RECONCILER_HTTP_HOST);
 }
 
 /** Returns what is wrong about who could reach the service without a token, or with which; nothing when all is well. */

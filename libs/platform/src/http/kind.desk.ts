@@ -27,6 +27,9 @@ export interface Subject {
   readonly generation: string | null;
 }
 
+/** Tables whose rows every tenant may read: the pool, and the directory, which is one for all. */
+const everybodys: readonly string[] = ['pool', 'registry', 'record'];
+
 /** The desks of every kind that is reconciled in this process. */
 @Injectable()
 export class KindDesks {
@@ -56,13 +59,27 @@ export class KindDesks {
 
   async show({ kind, table, database }: KindDesk, id: string, caller: Caller): Promise<object> {
     const show = this.shows.get(kind);
-    return show ? show(id, caller) : readOne(database, { from: table, kind }, id, table === 'pool' ? null : caller);
+    if (show) return show(id, caller);
+    return readOne(database, { from: table, kind }, id, everybodys.includes(table) ? null : caller);
   }
 }
 
-/** Throws HouseError `forbidden` unless the caller may see, and change, what serves all tenants: the pool, its stock, VMs. */
-export function mayTouchAll({ table }: KindDesk, caller: Caller): void {
-  if (caller.allTenants || !['pool', 'vm'].includes(table)) return;
+/** The tenant whose rows of a kind a caller may read; null: all of them. */
+export function readableTenant({ table }: Pick<KindDesk, 'table'>, caller: Caller): string | null {
+  return everybodys.includes(table) ? null : tenantOf(caller);
+}
+
+/** What there is one of, for all tenants. */
+const sole = ['pool', 'registry'];
+
+/** True for what serves all tenants as one. */
+export function isSole({ table }: KindDesk): boolean {
+  return sole.includes(table);
+}
+
+/** Throws HouseError `forbidden` unless the caller may see, and change, what serves all tenants: the pool, its stock, VMs, the directory. */
+export function mayTouchAll(desk: KindDesk, caller: Caller): void {
+  if (caller.allTenants || !(isSole(desk) || ['vm', 'record'].includes(desk.table))) return;
   throw new HouseError('forbidden', 'this serves all tenants: the scope "admin" is needed');
 }
 
@@ -72,7 +89,7 @@ export async function subjectOf({ table, database }: KindDesk, id: string, calle
     `SELECT id, of ->> 'status' AS status, of ->> 'reason' AS reason, of ->> 'generation' AS generation
      FROM (SELECT r.id, to_jsonb(r) AS of FROM ${table} r WHERE r.id = $1) AS found
      WHERE $2::text IS NULL OR coalesce(of ->> 'tenant_id', $2) = $2`,
-    [id, tenantOf(caller)],
+    [id, readableTenant({ table }, caller)],
   );
   if (!subject) throw notFound(table, id);
   return subject;

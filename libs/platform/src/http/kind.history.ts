@@ -1,6 +1,6 @@
-import { type Caller, tenantOf } from './caller';
+import type { Caller } from './caller';
 import { afterCursor, cursorOf } from './cursor';
-import { type KindDesk, subjectOf } from './kind.desk';
+import { type KindDesk, readableTenant, subjectOf } from './kind.desk';
 import { type Page, pageOf } from './list';
 
 /** A row of a resource's history. */
@@ -26,7 +26,7 @@ export async function history(
     `SELECT id, from_state AS "from", to_state AS "to", because, at, by FROM state_change
      WHERE key = $1 AND kind = $2 AND ($3::text IS NULL OR tenant_id = $3) AND ($4::bigint IS NULL OR id < $4)
      ORDER BY id DESC LIMIT $5`,
-    [id, desk.kind, tenantOf(caller), after, query.limit + 1],
+    [id, desk.kind, readableTenant(desk, caller), after, query.limit + 1],
   );
   if (rows.length === 0) await subjectOf(desk, id, caller);
   const { items, next_cursor } = pageOf(rows, query.limit, (last) => cursorOf(list, last.id));

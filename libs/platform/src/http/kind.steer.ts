@@ -14,7 +14,7 @@ export async function retry(desk: KindDesk, id: string): Promise<void> {
   );
   if (paused) throw new HouseError('conflict', `reconciling it is paused: POST /v1/${paused.what}/resume first`);
   await database.transaction(async (tx) => {
-    await tx.query('SELECT request_look($1, ARRAY[$2::uuid])', [kind, id]);
+    tx.look(kind, id);
     await tx.query(
       `UPDATE reconcile_status SET due_at = now(), rank_at = now(), failures = 0
        WHERE kind = $1 AND key = $2 AND NOT paused`,

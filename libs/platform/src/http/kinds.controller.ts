@@ -1,7 +1,7 @@
 import { Controller } from '@nestjs/common';
 import type { Asked } from './asked';
 import { anyResource, explanation, histories, kindAnswer, kindParams, planned, subjectParams } from './kind.answers';
-import { type KindDesk, KindDesks, mayTouchAll, subjectOf } from './kind.desk';
+import { type KindDesk, KindDesks, isSole, mayTouchAll, subjectOf } from './kind.desk';
 import { explain, plan } from './kind.explain';
 import { history } from './kind.history';
 import { pause, pauseKind, resume, retry } from './kind.steer';
@@ -46,7 +46,7 @@ export class KindsController {
   })
   async explain({ caller, params }: OfOne) {
     const desk = this.desks.of(params.kind);
-    if (desk.table === 'pool') mayTouchAll(desk, caller);
+    if (isSole(desk)) mayTouchAll(desk, caller);
     return explain(desk, await subjectOf(desk, params.id, caller));
   }
 
@@ -59,7 +59,7 @@ export class KindsController {
   })
   async history({ caller, params, query }: Asked<{ params: typeof subjectParams; query: typeof pages }>) {
     const desk = this.desks.of(params.kind);
-    if (desk.table === 'pool') mayTouchAll(desk, caller);
+    if (isSole(desk)) mayTouchAll(desk, caller);
     return history(desk, params.id, caller, query);
   }
 

@@ -1,5 +1,5 @@
-import { problems } from '@homeostat/shared';
 import { z } from 'zod';
+import { problem, refusals, responses } from './openapi.problems';
 import { scopesOf } from './route';
 import type { KnownRoute } from './routes';
 
@@ -20,7 +20,7 @@ export function openApiOf(routes: readonly KnownRoute[], version: string): objec
     tags,
     security: [{ bearer: [] }],
     paths,
-    components: { schemas: { Problem: problem }, securitySchemes: { bearer }, responses: { problem: problemResponse } },
+    components: { schemas: { Problem: problem }, securitySchemes: { bearer }, responses },
   };
 }
 
@@ -34,33 +34,6 @@ const bearer = {
   bearerFormat: 'JWT',
   description:
     'Claims `sub`, `tenant`, `scope` (read, write, build, peer, admin). Not asked for on loopback by default.',
-};
-
-const problem = {
-  type: 'object',
-  description: 'RFC 9457. `detail` is for people, `code` for programs.',
-  required: ['type', 'title', 'status', 'detail', 'code'],
-  properties: {
-    type: { type: 'string' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string' },
-    code: { enum: Object.keys(problems) },
-    errors: {
-      type: 'array',
-      description: 'Where: `/name` in the body (RFC 6901), `?limit` in the query, `{id}` in the path, or a header',
-      items: {
-        type: 'object',
-        required: ['pointer', 'message'],
-        properties: { pointer: { type: 'string' }, message: { type: 'string' } },
-      },
-    },
-  },
-};
-
-const problemResponse = {
-  description: 'A problem',
-  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 };
 
 const etag = { ETag: { schema: { type: 'string' }, description: 'For If-Match and If-None-Match' } };
@@ -79,18 +52,22 @@ function operation(route: KnownRoute): object {
     tags: [tagOf(route)],
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query'), ...headers(route)],
     ...(hasBody && { requestBody: { required: true, content: { 'application/json': { schema: body } } } }),
-    responses: { ...success(route), default: { $ref: '#/components/responses/problem' } },
+    security: scopesOf(route).map((scope) => ({ bearer: [scope] })),
+    responses: { ...success(route), ...refusals(route) },
   };
 }
 
-function success({ creates, accepted, answer }: KnownRoute): object {
+function success({ method, path, creates, accepted, answer }: KnownRoute): object {
   if (answer instanceof z.ZodUndefined) return { 204: { description: 'Done' } };
   const content = { 'application/json': { schema: schemaOf(answer, 'output') } };
   const headers = { ...etag, ...(creates && location) };
   if (creates) return { 201: { description: 'Made', headers, content } };
-  return accepted
-    ? { 202: { description: 'The work goes on', headers, content } }
-    : { 200: { description: 'The answer', headers, content } };
+  if (accepted) return { 202: { description: 'The work goes on', headers, content } };
+  const known = method === 'GET' && path.includes(':');
+  return {
+    200: { description: 'The answer', headers, content },
+    ...(known && { 304: { description: 'It is as If-None-Match has it', headers } }),
+  };
 }
 
 function parameters(schema: z.ZodType, place: 'path' | 'query'): object[] {
@@ -105,7 +82,7 @@ function headers({ method, creates }: KnownRoute): object[] {
   const key = {
     name: 'Idempotency-Key',
     in: 'header',
-    schema: { type: 'string', minLength: 1, maxLength: 255 },
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
     description: 'The same key and body are given the same answer for 24 hours',
   };
   const match = {

@@ -1,6 +1,8 @@
+import { Unavailable } from '@homeostat/reconcile';
 import { Controller, Get, Injectable, Res } from '@nestjs/common';
 import type { Response } from 'express';
 import { register } from 'prom-client';
+import { metrics } from '../telemetry/gauges';
 import { Open } from './auth.guard';
 
 /** Something that must be well before requests are sent here: null when it is, else a sentence. */
@@ -38,14 +40,17 @@ export class ReadinessChecks {
   private async run(): Promise<Readiness> {
     const checks = await Promise.all(
       this.checks.map(async ({ name, check }) => {
-        const message = await check().catch((error: unknown) =>
-          error instanceof Error ? error.message : String(error),
-        );
+        const message = await check().catch(reasonOf);
         return { name, ok: message === null, message };
       }),
     );
     return { status: checks.every(({ ok }) => ok) ? 'ready' : 'unready', checks };
   }
+}
+
+/** Anybody may ask, so what is said of an error names no host, user or table; the log does. */
+function reasonOf(error: unknown): string {
+  return error instanceof Unavailable ? 'it cannot be reached just now' : 'asking it failed: the log says why';
 }
 
 /** What an orchestrator and Prometheus ask (spec 0, "Where"). */
@@ -67,7 +72,7 @@ export class ProbesController {
 
   @Get('/metrics')
   async metrics(@Res() response: Response): Promise<void> {
-    const text = await register.metrics();
+    const text = await metrics();
     response.setHeader('Content-Type', register.contentType).end(text);
   }
 }

@@ -10,7 +10,8 @@ it.each([
   ['a\u00a0', false],
   ['a\nb', false],
   ['a\u0000b', false],
-  ['a\ud800', false],
+  ['a\u2028b', false],
+  ['a\u0085b', false],
 ])('as a name, %j is accepted: %s', (text, accepted) => {
   expect(name(9).safeParse(text).success).toBe(accepted);
 });

@@ -1,10 +1,11 @@
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { NextFunction, Request, Response } from 'express';
 import { schemaCheck } from '../database/schema';
 import type { Wing } from '../house.module';
 import type { Log } from '../logs';
+import { witnessRequests } from '../telemetry/requests';
 import { AuthGuard } from './auth.guard';
 import type { Changes } from './changes';
+import { protectiveHeaders } from './headers';
 import type { HttpSettings } from './http.settings';
 import { KindDesks } from './kind.desk';
 import { ReadinessChecks } from './probes.controller';
@@ -26,11 +27,10 @@ export function setUpHttp(app: NestExpressApplication, { settings, changes, log,
   const routes = app.get(Routes, { strict: false });
   app.disable('x-powered-by');
   app.set('etag', false);
-  app.use((_request: Request, response: Response, next: NextFunction) => {
-    response.setHeader('X-Content-Type-Options', 'nosniff');
-    next();
-  });
-  app.useGlobalGuards(new AuthGuard(settings));
+  app.set('trust proxy', settings.RECONCILER_TRUST_PROXY ?? false);
+  app.use(witnessRequests(log));
+  app.use(protectiveHeaders());
+  app.useGlobalGuards(new AuthGuard(settings, log));
   app.useGlobalFilters(new ProblemFilter((path) => routes.methodsOf(path), log));
   const desks = app.get(KindDesks, { strict: false });
   for (const { looks } of wings) desks.open(looks());
@@ -42,4 +42,6 @@ export function setUpHttp(app: NestExpressApplication, { settings, changes, log,
   app.get(ReadinessChecks, { strict: false }).add(process, ...checks);
   if (settings.RECONCILER_AUTH === 'none')
     log.warn('RECONCILER_AUTH=none: whoever reaches this port may do everything');
+  if (settings.RECONCILER_AUTH_JWKS_URL?.startsWith('http:'))
+    log.warn('RECONCILER_AUTH_JWKS_URL is not https: whoever is on the way to it can sign tokens');
 }

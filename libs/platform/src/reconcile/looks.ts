@@ -4,6 +4,7 @@ import type { Database } from '../database/database';
 import { PostgresNotebook } from '../database/notebook';
 import type { Tx } from '../database/tx';
 import type { Log } from '../logs';
+import { apart } from '../telemetry/traceparent';
 import type { AnyHouseReconciler } from './house.reconciler';
 import { witness } from './witness';
 
@@ -31,6 +32,6 @@ export class Looks {
 
   /** Something of this kind may be due: look now, not at the next poll. */
   nudge(kind: Kind): void {
-    this.loop.nudge(kind);
+    apart(() => this.loop.nudge(kind));
   }
 }

@@ -50,7 +50,7 @@ export class Rows {
       Object.assign(row, { holder, epoch: row.epoch + 1, until: now + leaseMs });
       const { key, epoch, generation, failures } = row;
       const dates = { dueAt: new Date(row.dueAt!), now: new Date(now) };
-      return { key, epoch: String(epoch), generation: String(generation), failures, ...dates };
+      return { key, epoch: String(epoch), generation: String(generation), failures, traceparent: null, ...dates };
     });
   }
 

@@ -44,6 +44,7 @@ export class SimulatedProcess {
       looked: (look) => house.looked(look),
       failed: (what) => house.failed(what),
       claimed: () => undefined,
+      lost: () => undefined,
     };
     this.loop = new Loop(reconcilers({ tables: database.tables, outside, wire, life: this.life, reaching }), {
       notebook: new MemoryNotebook(database, name, wire),

@@ -69,6 +69,7 @@ export class Stage {
       looked: (look) => void this.looks.push(look),
       failed: (fault) => void this.faults.push(fault),
       claimed: () => undefined,
+      lost: () => undefined,
     };
     return new Loop([things], {
       notebook,

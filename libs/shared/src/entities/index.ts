@@ -1,11 +1,34 @@
 import { Build, Deployment, Environment, Image, Project, VmClaim } from './deploy';
+import { DirectoryRecord, Referrer, Registry } from './directory';
 import { Domain } from './domain';
+import { Catalog, CatalogTable, Connector, Namespace, ReconcileJob } from './lakehouse';
 import { Pool, Region, Vm } from './pool';
 
 export * from './deploy';
+export * from './directory';
 export * from './domain';
+export * from './lakehouse';
 export * from './pool';
 export * from './resource';
 
 /** Every entity of the house. */
-export const entities = [Project, Environment, Image, Build, Deployment, VmClaim, Region, Vm, Pool, Domain];
+export const entities = [
+  Project,
+  Environment,
+  Image,
+  Build,
+  Deployment,
+  VmClaim,
+  Region,
+  Vm,
+  Pool,
+  Domain,
+  DirectoryRecord,
+  Referrer,
+  Registry,
+  Connector,
+  ReconcileJob,
+  Catalog,
+  Namespace,
+  CatalogTable,
+];

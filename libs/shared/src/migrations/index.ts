@@ -1,8 +1,17 @@
 import { House1763700000001 } from './0001-house';
 import { Platform1763700000002 } from './0002-platform';
+import { Directory1763700000003 } from './0003-directory';
+import { Lakehouse1763700000004 } from './0004-lakehouse';
+import { Traces1763700000005 } from './0005-traces';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
-export const migrations = [House1763700000001, Platform1763700000002];
+export const migrations = [
+  House1763700000001,
+  Platform1763700000002,
+  Directory1763700000003,
+  Lakehouse1763700000004,
+  Traces1763700000005,
+];
 
 /** The name of the newest migration: what a service must find to be ready. */
 export const schemaVersion = migrations.at(-1)!.name;

@@ -1,0 +1,65 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { Resource } from './resource';
+
+/**
+ * What became of a tag that looks like a record's CID (spec 2, "Indexer"). `referrer`: it names a signature or a key of
+ * a record, and is none itself.
+ */
+export const recordStates = ['pending', 'indexed', 'quarantined', 'referrer'] as const;
+export type RecordStatus = (typeof recordStates)[number];
+
+@Entity('record')
+export class DirectoryRecord extends Resource<RecordStatus> {
+  @Column('text') readonly cid: string;
+  @Column('text', { nullable: true }) readonly manifest_digest: string | null;
+  /** The manifest that a referrer belongs to. */
+  @Column('text', { nullable: true }) readonly subject: string | null;
+  @Column('integer', { nullable: true }) readonly size: number | null;
+  @Column('text', { nullable: true }) readonly name: string | null;
+  @Column('text', { nullable: true }) readonly version: string | null;
+  /** Orders versions as text in byte order; empty for what is no semver. */
+  @Column('text', { nullable: true }) readonly version_key: string | null;
+  @Column('text', { nullable: true }) readonly schema_version: string | null;
+  /** What the record says of its own creation. */
+  @Column('timestamptz', { nullable: true }) readonly authored_at: Date | null;
+  /** Those of the manifest. */
+  @Column('jsonb', { nullable: true }) readonly annotations: Record<string, string> | null;
+  /** What it is found by, as kind=value in lower case. */
+  @Column('text', { array: true }) readonly terms: readonly string[];
+  @Column('boolean') readonly signed: boolean;
+  @Column('timestamptz', { nullable: true }) readonly indexed_at: Date | null;
+  @Column('timestamptz', { nullable: true }) readonly referred_at: Date | null;
+}
+
+/** What is attached to a record: a signature, a public key, or something else. */
+@Entity('referrer')
+export class Referrer {
+  @PrimaryColumn('uuid') readonly record_id: string;
+  @PrimaryColumn('text') readonly digest: string;
+  @Column('text') readonly kind: 'signature' | 'public_key' | 'other';
+  @Column('text', { nullable: true }) readonly media_type: string | null;
+  @Column('jsonb', { nullable: true }) readonly annotations: Record<string, string> | null;
+  /** PEM. */
+  @Column('text', { nullable: true }) readonly public_key: string | null;
+  /** Base64, over the ASCII bytes of the CID; not checked. */
+  @Column('text', { nullable: true }) readonly signature: string | null;
+  @Column('timestamptz') readonly found_at: Date;
+}
+
+/** The one registry that is mirrored into and indexed, and how far the listing of its tags is. */
+@Entity('registry')
+export class Registry {
+  @PrimaryColumn('uuid') readonly id: string;
+  /** Counts the listings; 64 bits as a string. */
+  @Column('bigint') readonly listing: string;
+  @Column('text') readonly phase: 'idle' | 'listing' | 'removing';
+  @Column('integer') readonly page: number;
+  @Column('text', { nullable: true }) readonly cursor: string | null;
+  /** Tags that the listing under way has found so far. */
+  @Column('integer') readonly listed: number;
+  /** Tags of the last complete listing. */
+  @Column('integer', { nullable: true }) readonly tags: number | null;
+  @Column('boolean', { nullable: true }) readonly referrers_api: boolean | null;
+  @Column('timestamptz', { nullable: true }) readonly started_at: Date | null;
+  @Column('timestamptz', { nullable: true }) readonly finished_at: Date | null;
+}
