@@ -1,0 +1,4 @@
+import { main } from '@homeostat/platform';
+import { syncService } from './sync.module';
+
+void main([syncService]);

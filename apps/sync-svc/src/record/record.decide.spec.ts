@@ -1,0 +1,125 @@
+import { type RecordAnswer, type RecordSight, decideRecord } from './record.decide';
+
+const now = new Date('2026-03-01T12:00:30Z');
+const hourMs = 3_600_000;
+const inMs = (ms: number) => new Date(now.getTime() + ms);
+const sight = (more: Partial<RecordSight>): RecordSight => ({
+  cid: 'baearei…',
+  status: 'pending',
+  generation: '1',
+  manifestDigest: null,
+  name: null,
+  version: null,
+  reason: null,
+  message: null,
+  changedAt: null,
+  referrers: [],
+  hasFallback: false,
+  referrersApi: true,
+  registry: true,
+  enabled: true,
+  fix: 'set it',
+  intervalMs: hourMs,
+  jitter: 0.5,
+  answer: null,
+  ...more,
+});
+const indexed = (more: Partial<RecordSight>) =>
+  sight({ status: 'indexed', manifestDigest: 'sha256:a', changedAt: now, ...more });
+const nothing: RecordAnswer = { found: 'referrers', referrers: { added: [], gone: [] } };
+const fault: RecordAnswer = { found: 'fault', fault: 'NotJson', message: 'it is not JSON' };
+const record = { name: 'n', version: '1' } as Extract<RecordAnswer, { found: 'record' }>['record'];
+
+describe('decideRecord', () => {
+  it.each([
+    ['pulls a new tag', sight({}), { verdict: 'reach', reach: { do: 'pull' } }],
+    ['leaves it where the indexer is off', sight({ enabled: false }), { verdict: 'settle' }],
+    ['waits for a registry', sight({ registry: false }), { verdict: 'wait', fix: 'set it' }],
+    [
+      'indexes what was pulled, and asks for its referrers an hour later, on the minute',
+      sight({ answer: { found: 'record', record, referrers: { added: [], gone: [] } } }),
+      { verdict: 'act', step: { do: 'index' }, next: new Date('2026-03-01T13:01:00Z') },
+    ],
+    [
+      'has nothing to ask later where the listing tells of referrers',
+      sight({ referrersApi: false, answer: { found: 'record', record, referrers: { added: [], gone: [] } } }),
+      { verdict: 'act', step: { do: 'index' }, next: 'settled' },
+    ],
+    [
+      'sets aside what refers to another manifest',
+      sight({ answer: { found: 'referrer', subject: 'sha256:b', manifest_digest: 'sha256:c' } }),
+      { verdict: 'act', step: { do: 'set_aside', subject: 'sha256:b' }, next: 'settled' },
+    ],
+    [
+      'quarantines what is at fault',
+      sight({ answer: fault }),
+      { verdict: 'act', step: { do: 'quarantine', fault: 'NotJson' } },
+    ],
+    [
+      'waits, and not in step with all others, where the registry is busy',
+      sight({ answer: { found: 'busy', until: inMs(10_000) } }),
+      { verdict: 'wait', until: inMs(30_000) },
+    ],
+    [
+      'looks at what is in quarantine again',
+      sight({ status: 'quarantined' }),
+      { verdict: 'reach', reach: { do: 'pull' } },
+    ],
+    [
+      'leaves it there while nothing has changed, ever longer',
+      sight({
+        status: 'quarantined',
+        reason: 'NotJson',
+        message: 'it is not JSON',
+        changedAt: inMs(-40 * hourMs),
+        answer: fault,
+      }),
+      { verdict: 'wait', until: new Date('2026-03-01T22:01:00Z') },
+    ],
+    [
+      'says another reason for it',
+      sight({ status: 'quarantined', reason: 'DigestMismatch', message: 'm', changedAt: now, answer: fault }),
+      { verdict: 'act', step: { do: 'quarantine', fault: 'NotJson' } },
+    ],
+    [
+      'indexes it once it was mended',
+      sight({
+        status: 'quarantined',
+        reason: 'NotJson',
+        answer: { found: 'record', record, referrers: { added: [], gone: [] } },
+      }),
+      { verdict: 'act', step: { do: 'index' } },
+    ],
+    ['asks for the referrers of what is indexed', indexed({}), { verdict: 'reach', reach: { do: 'read_referrers' } }],
+    ['rests where the listing will tell', indexed({ referrersApi: false }), { verdict: 'settle' }],
+    ['reads the fallback tag', indexed({ referrersApi: false, hasFallback: true }), { verdict: 'reach' }],
+    [
+      'notices that the fallback tag is gone',
+      indexed({ referrersApi: false, referrers: ['sha256:d'] }),
+      { verdict: 'reach' },
+    ],
+    [
+      'asks for referrers an hour later at first',
+      indexed({ answer: nothing }),
+      { verdict: 'wait', until: new Date('2026-03-01T13:01:00Z') },
+    ],
+    [
+      'asks after a quarter of the time since the last change, and at least once a day',
+      indexed({ answer: nothing, changedAt: inMs(-8 * hourMs) }),
+      { verdict: 'wait', until: new Date('2026-03-01T14:01:00Z') },
+    ],
+    [
+      'asks at least once a day',
+      indexed({ answer: nothing, changedAt: new Date(0) }),
+      { verdict: 'wait', until: new Date('2026-03-02T12:01:00Z') },
+    ],
+    [
+      'notes referrers that went',
+      indexed({ answer: { found: 'referrers', referrers: { added: [], gone: ['sha256:d'] } } }),
+      { verdict: 'act', step: { do: 'note_referrers' } },
+    ],
+    ['leaves a referrer alone', sight({ status: 'referrer' }), { verdict: 'settle' }],
+  ])('%s', (_what, world, decision) => {
+    expect(decideRecord(world, now)).toMatchObject(decision);
+  });
+});

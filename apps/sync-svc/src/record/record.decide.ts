@@ -1,0 +1,151 @@
+import { type Decision, act, reach, settle, wait } from '@homeostat/reconcile';
+import type { RecordStatus } from '@homeostat/shared';
+
+/** One tag of the registry that looks like a record's CID: what is known of it, and what the registry just said. */
+export interface RecordSight {
+  readonly cid: string;
+  readonly status: RecordStatus;
+  readonly generation: string;
+  readonly manifestDigest: string | null;
+  readonly name: string | null;
+  readonly version: string | null;
+  readonly reason: string | null;
+  readonly message: string | null;
+  /** When it was indexed or quarantined or, if that is later, when its referrers last changed. */
+  readonly changedAt: Date | null;
+  /** Digests of the referrers that are known. */
+  readonly referrers: readonly string[];
+  /** Whether the registry lists referrers under a tag for it. */
+  readonly hasFallback: boolean;
+  /** Whether the registry has the referrers API; null: not known yet. */
+  readonly referrersApi: boolean | null;
+  readonly registry: boolean;
+  readonly enabled: boolean;
+  readonly fix: string;
+  readonly intervalMs: number;
+  /** At random from 0 up to 1. */
+  readonly jitter: number;
+  readonly answer: RecordAnswer | null;
+}
+
+/** A signature, a key, or something else that is attached to a record. */
+export interface FoundReferrer {
+  readonly digest: string;
+  readonly kind: 'signature' | 'public_key' | 'other';
+  readonly media_type: string | null;
+  readonly annotations: Readonly<Record<string, string>> | null;
+  readonly public_key: string | null;
+  readonly signature: string | null;
+}
+
+/** Referrers that are new, and known ones that the registry does not list any more. */
+export interface ReferrerChanges {
+  readonly added: readonly FoundReferrer[];
+  readonly gone: readonly string[];
+}
+
+export interface FoundRecord {
+  readonly manifest_digest: string;
+  readonly annotations: Readonly<Record<string, string>> | null;
+  readonly size: number;
+  readonly name: string;
+  readonly version: string;
+  readonly version_key: string;
+  readonly schema_version: string;
+  readonly authored_at: string;
+  readonly terms: readonly string[];
+}
+
+type Fault = { readonly found: 'fault'; readonly fault: string; readonly message: string };
+
+export type RecordAnswer =
+  | { readonly found: 'record'; readonly record: FoundRecord; readonly referrers: ReferrerChanges }
+  | { readonly found: 'referrers'; readonly referrers: ReferrerChanges }
+  | { readonly found: 'referrer'; readonly subject: string; readonly manifest_digest: string }
+  | Fault
+  | { readonly found: 'busy'; readonly until: Date };
+
+export type RecordReach = { readonly do: 'pull' } | { readonly do: 'read_referrers' };
+export type RecordStep =
+  | { readonly do: 'index'; readonly record: FoundRecord; readonly referrers: ReferrerChanges }
+  | { readonly do: 'note_referrers'; readonly referrers: ReferrerChanges }
+  | { readonly do: 'set_aside'; readonly subject: string; readonly manifest_digest: string }
+  | { readonly do: 'quarantine'; readonly fault: string; readonly message: string };
+
+const DAY_MS = 86_400_000;
+/** Signatures mostly come soon after their record: the distance between looks grows with the time since the last change. */
+const partOfAge = 0.25;
+const MINUTE_MS = 60_000;
+
+/** Pulls what is new, and sets aside what is no record; then watches for signatures and keys (spec 2, "Indexer"). */
+export function decideRecord(sight: RecordSight, now: Date): Decision<RecordStep, RecordReach> {
+  const { answer, status } = sight;
+  if (answer !== null) return taken(sight, answer, now);
+  if (!sight.enabled) return settle('RECONCILER_INDEXER_ENABLED is false.');
+  if (!sight.registry) return wait('No registry is configured.', new Date(now.getTime() + DAY_MS), sight.fix);
+  switch (status) {
+    case 'pending':
+      return reach({ do: 'pull' }, 'The tag is new.');
+    case 'indexed':
+      return mayHaveReferrers(sight)
+        ? reach({ do: 'read_referrers' }, 'Signatures and keys may have come or gone.')
+        : settle('It is indexed; the listing will say when a signature or a key comes.');
+    case 'quarantined':
+      return reach({ do: 'pull' }, 'It may have been mended.');
+    case 'referrer':
+      return settle('It belongs to a record, and is none itself.');
+  }
+}
+
+function taken(sight: RecordSight, answer: RecordAnswer, now: Date): Decision<RecordStep> {
+  switch (answer.found) {
+    case 'busy':
+      return wait('The registry asked to be left alone for a while.', later(answer.until, sight, now));
+    case 'fault':
+      return faulty(sight, answer, now);
+    case 'referrer': {
+      const { subject, manifest_digest } = answer;
+      return act({ do: 'set_aside', subject, manifest_digest }, `It refers to the manifest ${subject}.`, 'settled');
+    }
+    case 'record': {
+      const { record, referrers } = answer;
+      const next = sight.referrersApi === false ? 'settled' : nextReading(now, sight, now);
+      return act({ do: 'index', record, referrers }, `${record.name} ${record.version} was pulled and is valid.`, next);
+    }
+    case 'referrers': {
+      const { added, gone } = answer.referrers;
+      if (added.length + gone.length === 0) {
+        const until = nextReading(sight.changedAt ?? now, sight, now);
+        return wait('It is indexed; no signature and no key has come or gone.', until);
+      }
+      const because = `${added.length} referrer(s) came, ${gone.length} went.`;
+      return act({ do: 'note_referrers', referrers: answer.referrers }, because, nextReading(now, sight, now));
+    }
+  }
+}
+
+/** Spread over four times as long as the registry wants to be left alone: all that wait would come back at once. */
+function later(until: Date, { jitter }: RecordSight, now: Date): Date {
+  return new Date(until.getTime() + Math.max(0, until.getTime() - now.getTime()) * 4 * jitter);
+}
+
+/** Kept, and looked at again ever more rarely: its tag may be pushed anew, or a newer version of ours may know it. */
+function faulty(sight: RecordSight, { fault, message }: Fault, now: Date): Decision<RecordStep> {
+  const { status, reason, changedAt } = sight;
+  if (status === 'quarantined' && reason === fault && sight.message === message) {
+    return wait(`It cannot be indexed: ${message}.`, nextReading(changedAt ?? now, sight, now));
+  }
+  return act({ do: 'quarantine', fault, message }, message, nextReading(now, sight, now));
+}
+
+/** Without the referrers API they are under a tag, and the listing tells of tags. */
+function mayHaveReferrers({ referrersApi, hasFallback, referrers }: RecordSight): boolean {
+  return referrersApi !== false || hasFallback || referrers.length > 0;
+}
+
+/** At least the listing's interval, at most a day; on the minute, so that looks of many records are one batch. */
+function nextReading(changedAt: Date, { intervalMs }: RecordSight, now: Date): Date {
+  const ageMs = now.getTime() - changedAt.getTime();
+  const at = now.getTime() + Math.min(DAY_MS, Math.max(intervalMs, ageMs * partOfAge));
+  return new Date(intervalMs < MINUTE_MS ? at : Math.ceil(at / MINUTE_MS) * MINUTE_MS);
+}

@@ -1,0 +1,108 @@
+import { createHash } from 'node:crypto';
+import { nextPage } from './link';
+import { type Descriptor, type Manifest, acceptManifests, parseIndex, parseManifest } from './manifest';
+import { BadArtifact } from './registry.errors';
+import { type Answer, RegistryHttp, type RegistryPlace } from './registry.http';
+import { type TagPage, firstPage, parseTags, tagPage } from './tags';
+
+const MANIFEST_LIMIT = 4 * 1024 * 1024;
+/** A registry that ignores paging answers with everything: this is a million tags. */
+const TAGS_LIMIT = 64 * 1024 * 1024;
+/** Pages of referrers of one manifest that are read. */
+const REFERRER_PAGES = 20;
+
+export interface PulledManifest {
+  readonly digest: string;
+  readonly manifest: Manifest;
+}
+
+/** One repository of one registry, as the distribution specification 1.1 has it; registries differ from it (spec 2). */
+export class RegistryClient {
+  private readonly http: RegistryHttp;
+  private readonly base: string;
+
+  constructor(place: RegistryPlace) {
+    this.http = new RegistryHttp(place);
+    this.base = `/v2/${place.repository}`;
+  }
+
+  /**
+   * A page of tags; `cursor` is what the page before named as `next`, null for the first one. Null: the repository is
+   * not there. `gone`: the tag after which the listing should go on is, so it must begin anew.
+   */
+  async tags(cursor: string | null, signal: AbortSignal): Promise<TagPage | 'gone' | null> {
+    const path = cursor ?? firstPage(this.base);
+    const answer = await this.http.get(path, { limit: TAGS_LIMIT, signal });
+    if (answer.status === 404) return cursor === null ? null : 'gone';
+    this.expect(answer, path);
+    const next = nextPage(answer.header('link'), new URL(path, this.http.origin));
+    const page = tagPage(parseTags(answer.body), path, next);
+    return page.next === cursor && cursor !== null ? this.endless(path) : page;
+  }
+
+  /** A manifest by tag or digest; null: there is none. Throws BadArtifact for what is no manifest, or another one. */
+  async manifest(reference: string, signal: AbortSignal): Promise<PulledManifest | null> {
+    const body = await this.manifestBody(reference, signal);
+    return body && { digest: digestOfBytes(body), manifest: parseManifest(body) };
+  }
+
+  /** A blob of at most `limit` bytes whose digest was checked. Throws BadArtifact where it is larger, or another one. */
+  async blob({ digest, size }: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer> {
+    if (size > limit) throw new BadArtifact('TooLarge', `${size} bytes, and at most ${limit} are read`);
+    const path = `${this.base}/blobs/${digest}`;
+    const answer = this.expect(await this.http.get(path, { limit, signal }), path);
+    const found = digestOfBytes(answer.body);
+    if (found === digest) return answer.body;
+    throw new BadArtifact('DigestMismatch', `the blob is ${found}, not the ${digest} that was asked for`);
+  }
+
+  /** What refers to a manifest, each once; null: the registry does not have the referrers API. */
+  async referrers(digest: string, signal: AbortSignal): Promise<Descriptor[] | null> {
+    const found = new Map<string, Descriptor>();
+    let path: string | null = `${this.base}/referrers/${digest}`;
+    for (let page = 0; path !== null && page < REFERRER_PAGES; page += 1) {
+      const answer: Answer = await this.http.get(path, { limit: MANIFEST_LIMIT, signal });
+      if (answer.status === 404 && page === 0) return null;
+      for (const one of parseIndex(this.expect(answer, path).body)) found.set(one.digest, one);
+      path = nextPage(answer.header('link'), new URL(path, this.http.origin));
+    }
+    return [...found.values()];
+  }
+
+  /** What refers to a manifest by the fallback tag, each once; none where there is no such tag. */
+  async tagged(digest: string, signal: AbortSignal): Promise<Descriptor[]> {
+    const body = await this.manifestBody(digest.replace(':', '-'), signal);
+    const found = body ? parseIndex(body) : [];
+    return [...new Map(found.map((one) => [one.digest, one])).values()];
+  }
+
+  async close(): Promise<void> {
+    await this.http.close();
+  }
+
+  private async manifestBody(reference: string, signal: AbortSignal): Promise<Buffer | null> {
+    const path = `${this.base}/manifests/${reference}`;
+    const answer = await this.http.get(path, { accept: acceptManifests, limit: MANIFEST_LIMIT, signal });
+    if (answer.status === 404) return null;
+    const { body, header } = this.expect(answer, path);
+    const wanted = reference.startsWith('sha256:') ? reference : header('docker-content-digest');
+    if (wanted === null || !wanted.startsWith('sha256:') || wanted === digestOfBytes(body)) return body;
+    throw new BadArtifact('DigestMismatch', `the manifest is not the ${wanted} that it is said to be`);
+  }
+
+  private expect(answer: Answer, path: string): Answer {
+    if (answer.status === 200) return answer;
+    if (answer.status === 401 || answer.status === 403) {
+      throw new Error(`${this.http.origin} refuses our credentials for ${path} (${answer.status})`);
+    }
+    throw new Error(`${this.http.origin} answered ${answer.status} to ${path.split('?')[0]}`);
+  }
+
+  private endless(path: string): never {
+    throw new Error(`${this.http.origin} names ${path} as the page that comes after itself`);
+  }
+}
+
+function digestOfBytes(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}

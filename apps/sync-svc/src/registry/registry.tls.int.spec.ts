@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type Server, createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RegistryClient } from './registry.client';
+
+const { signal } = new AbortController();
+const folder = mkdtempSync(join(tmpdir(), 'homeostat-registry-tls-'));
+const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+let server: Server;
+
+beforeAll(async () => {
+  const subject = ['-subj', '/CN=registry.test', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
+  execFileSync('openssl', [...made, ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_request, response) => {
+    response.end('{"tags":["one"]}');
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+});
+afterAll(async () => {
+  server.closeAllConnections();
+  await new Promise((closed) => server.close(closed));
+  rmSync(folder, { recursive: true });
+});
+
+function clientOf(more: { caFile?: string; insecure?: boolean }): RegistryClient {
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const place = { address, repository: 'dir', credentials: null, allowPrivate: false };
+  return new RegistryClient({ ...place, insecure: false, caFile: null, ...more });
+}
+
+async function tags(client: RegistryClient): Promise<unknown> {
+  return client.tags(null, signal).finally(() => client.close());
+}
+
+describe('a registry whose certificate a private CA has signed', () => {
+  it('is asked where the CA is known', async () => {
+    expect(await tags(clientOf({ caFile: certificate }))).toEqual({ tags: ['one'], next: null });
+  });
+
+  it('is not where it is unknown', async () => {
+    await expect(tags(clientOf({}))).rejects.toThrow(/certificate/);
+  });
+
+  it('is not asked in plain http but by the setting', async () => {
+    await expect(tags(clientOf({ insecure: true }))).rejects.toThrow(/http:/);
+  });
+});
