@@ -1,0 +1,123 @@
+import { selected } from '../connector/column-selection';
+import {
+  type CallOptions,
+  type ColumnSelection,
+  type PlanFile,
+  type Snapshot,
+  type SourceTable,
+  type StatisticsItem,
+  type TableDescription,
+} from '../connector/connector.port';
+import { type ConnectorFault } from '../connector/fault';
+import { ColumnFold } from '../connector/folding';
+import { type Metadata, type VectorDescriptor } from './actions';
+import { checkVector } from './deletion-vector';
+import { type DeltaLog } from './delta-log';
+import { type DeltaLeaf, type DeltaSchema, deltaSchema } from './delta-schema';
+import { type PlannedFile, plannedFile } from './plan-file';
+import { type TablePlace } from './table-place';
+import { TableTally } from './table-tally';
+import { requestsAtOnce, versionsOf } from './versions';
+
+/** What a table is known to be without its log at hand. */
+export interface Described {
+  readonly description: TableDescription;
+  /** Versions that can be read, in order. */
+  readonly versions: readonly bigint[];
+  /** Why the newest version cannot be read, which is then none of `versions`; null where it can. */
+  readonly fault: ConnectorFault | null;
+}
+
+/** A Delta table as it was when it was described. Its log is opened when more than the description is asked for. */
+export class DeltaTable implements SourceTable {
+  readonly description: TableDescription;
+  private readonly schemas = new WeakMap<Metadata, DeltaSchema>();
+
+  constructor(
+    private readonly described: Described,
+    private readonly place: TablePlace,
+    private readonly openLog: (signal?: AbortSignal) => Promise<DeltaLog>,
+  ) {
+    this.description = described.description;
+  }
+
+  async *listSnapshots(known: ReadonlySet<bigint>, { signal }: CallOptions = {}): AsyncIterable<Snapshot> {
+    const { versions, fault } = this.described;
+    const wanted = versions.filter((version) => !known.has(version));
+    if (wanted.length > 0) {
+      const current = this.description.currentSnapshotId;
+      const log = await this.openLog(signal);
+      yield* versionsOf(log, wanted, (metadata) => this.schemaOf(metadata).schema, current, signal);
+    }
+    if (fault !== null) throw fault;
+  }
+
+  async *statistics(
+    snapshot: Snapshot,
+    columns: ColumnSelection,
+    { signal }: CallOptions = {},
+  ): AsyncIterable<StatisticsItem> {
+    const log = await this.openLog(signal);
+    const schema = this.schemaOf((await log.stateAt(snapshot.id, signal)).metadata);
+    const leaves = chosenLeaves(schema, columns);
+    const folds = leaves.map(({ leaf }) => new ColumnFold(leaf));
+    const tally = new TableTally();
+    const newVectors: VectorDescriptor[] = [];
+    for await (const { file, facts, newVector } of this.files(log, snapshot.id, schema, leaves, signal)) {
+      tally.add(file);
+      folds.forEach((fold, at) => fold.add(facts[at]!));
+      if (newVector) newVectors.push(newVector);
+      yield { item: 'file', key: `file:${file.path}`, file };
+    }
+    await this.checkVectors(newVectors, signal);
+    for (const fold of folds) {
+      const column = fold.result(null);
+      yield { item: 'column', key: `column:${JSON.stringify(column.path)}`, column };
+    }
+    yield { item: 'table', key: 'table', table: tally.result() };
+  }
+
+  async *plan(snapshot: Snapshot, { signal }: CallOptions = {}): AsyncIterable<PlanFile> {
+    const log = await this.openLog(signal);
+    const schema = this.schemaOf((await log.stateAt(snapshot.id, signal)).metadata);
+    for await (const { file } of this.files(log, snapshot.id, schema, schema.leaves, signal)) yield file;
+  }
+
+  private async *files(
+    log: DeltaLog,
+    version: bigint,
+    schema: DeltaSchema,
+    leaves: readonly DeltaLeaf[],
+    signal?: AbortSignal,
+  ): AsyncIterable<PlannedFile & { readonly newVector: VectorDescriptor | null }> {
+    for await (const batch of log.filesAt(version, signal)) {
+      signal?.throwIfAborted();
+      for (const { added, fresh } of batch) {
+        yield { ...plannedFile(added, schema, leaves, this.place.roots), newVector: fresh ? added.vector : null };
+      }
+    }
+  }
+
+  /** Each vector is looked at once, in the version that brought it: the cost follows the changes, not the table. */
+  private async checkVectors(vectors: readonly VectorDescriptor[], signal?: AbortSignal): Promise<void> {
+    const { store, roots } = this.place;
+    for (let at = 0; at < vectors.length; at += requestsAtOnce) {
+      const some = vectors.slice(at, at + requestsAtOnce);
+      await Promise.all(some.map((vector) => checkVector(store, roots, vector, signal)));
+    }
+  }
+
+  private schemaOf(metadata: Metadata): DeltaSchema {
+    const known = this.schemas.get(metadata);
+    if (known) return known;
+    const schema = deltaSchema(metadata);
+    this.schemas.set(metadata, schema);
+    return schema;
+  }
+}
+
+function chosenLeaves({ leaves }: DeltaSchema, columns: ColumnSelection): DeltaLeaf[] {
+  const plain = leaves.map(({ leaf }) => leaf);
+  const chosen = new Set(selected(plain, columns));
+  return leaves.filter(({ leaf }) => chosen.has(leaf));
+}

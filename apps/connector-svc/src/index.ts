@@ -1,0 +1,2 @@
+export { connectorService } from './connector.module';
+export { IcebergConnectorFactory } from './iceberg/iceberg.connector';

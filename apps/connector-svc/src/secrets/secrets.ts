@@ -1,0 +1,69 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { HouseError } from '@homeostat/shared';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** Whose secrets they are; what was sealed for one cannot be opened for another. */
+export interface Owner {
+  readonly id: string;
+  readonly tenant_id: string;
+}
+
+/** Encrypts the secrets of connectors for the database (AES-256-GCM, a new nonce each time), and decrypts them again. */
+export class Secrets {
+  /** The first encrypts, all decrypt. */
+  constructor(private readonly keys: readonly Buffer[]) {}
+
+  /** Returns `<key's name>.<nonce, tag and cipher text in base64>`. Throws HouseError `secrets_refused` without a key. */
+  seal(secrets: Readonly<Record<string, string>>, owner: Owner): string {
+    const [key] = this.keys;
+    if (!key) {
+      const detail = 'this service has no key to encrypt secrets with: set RECONCILER_SECRETS_KEY, or connect without';
+      throw new HouseError('secrets_refused', detail);
+    }
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(bindingOf(owner));
+    const text = Buffer.concat([cipher.update(JSON.stringify(secrets), 'utf8'), cipher.final()]);
+    return `${nameOf(key)}.${Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64')}`;
+  }
+
+  /** Returns what was sealed for this owner; throws Unopenable when no key fits, or the text is not what was sealed. */
+  open(sealed: string, owner: Owner): Record<string, string> {
+    const [name, text = ''] = sealed.split('.');
+    const key = this.keys.find((one) => nameOf(one) === name);
+    if (!key) throw new Unopenable('the key that encrypted its secrets is not among RECONCILER_SECRETS_KEY');
+    const bytes = Buffer.from(text, 'base64');
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
+        .setAAD(bindingOf(owner))
+        .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+      const clear = [decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()];
+      return JSON.parse(Buffer.concat(clear).toString('utf8')) as Record<string, string>;
+    } catch {
+      // The reason of the cipher says nothing more, and must not be told.
+      throw new Unopenable('its secrets are not what was encrypted for it');
+    }
+  }
+
+  /** True where another key than the first encrypted: that one may be on its way out. */
+  isOutdated(sealed: string): boolean {
+    return this.keys[0] !== undefined && !sealed.startsWith(`${nameOf(this.keys[0])}.`);
+  }
+}
+
+/** Secrets that cannot be read; a retry does not help. */
+export class Unopenable extends Error {
+  override readonly name = 'Unopenable';
+}
+
+function bindingOf({ id, tenant_id }: Owner): Buffer {
+  return Buffer.from(JSON.stringify([tenant_id, id]));
+}
+
+/** Tells keys apart, and tells nothing about them. */
+function nameOf(key: Buffer): string {
+  return createHash('sha256').update('homeostat secrets key').update(key).digest('hex').slice(0, 8);
+}
