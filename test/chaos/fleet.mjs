@@ -1,72 +1,87 @@
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startUp } from '../house/child.mjs';
-import { check } from '../house/database.mjs';
-import { postmasterOf, removeServer, startPostgres } from '../house/postmaster.mjs';
-import { until } from '../house/until.mjs';
+import { start } from '../house/child.mjs';
+import { check, rowsOf } from '../house/database.mjs';
+import { serviceFor, serviceNames } from '../house/services.mjs';
+import { Subscriber, keepEmitted } from './emitted.mjs';
+import { Member } from './member.mjs';
+import { Broker, DatabaseServer } from './servers.mjs';
 
-const READY_MS = 15_000;
+/** Lines of each process that a failure shows. */
+const SAID = 8;
+/** Replicas of the services that have most to do; of the others there is one. */
+const replicas = { 'deploy-svc': 2, 'vm-pool-svc': 2 };
 
-/** Everything in one process on one data folder, with its PostgreSQL: to be killed, and started again. */
+/** The services as processes of their own on a PostgreSQL and a RabbitMQ of their own: to be broken, and mended. */
 export class Fleet {
-  folder = join(tmpdir(), `homeostat-chaos-${process.pid}`);
-  dataDir = join(this.folder, 'postgres');
-  /** Where it answers; null while it does not. */
-  address = null;
-  /** Milliseconds that each start took which was not cut short. */
-  starts = [];
-  databaseUrl = null;
-  /** A database server that we started ourselves. */
-  own = null;
-
-  begin(settings) {
-    this.house = startUp(['--data', this.folder], settings);
-    this.house.startedMs = performance.now();
+  constructor(name, settings) {
+    this.folder = join(tmpdir(), `homeostat-fleet-${process.pid}-${name}`);
+    this.database = new DatabaseServer(this.folder);
+    this.broker = new Broker(this.folder);
+    this.members = serviceNames.flatMap((service) =>
+      Array.from({ length: replicas[service] ?? 1 }, () => new Member(service, settings)),
+    );
   }
 
-  /** Waits until it is up, checks what must hold at any instant, and resolves to how long the start took. */
   async up() {
-    this.address = await this.house.url;
-    if (this.house.tookMs === undefined) {
-      this.house.tookMs = performance.now() - this.house.startedMs;
-      this.starts.push(this.house.tookMs);
+    await mkdir(this.folder, { recursive: true });
+    await Promise.all([this.database.start(), this.broker.start()]);
+    await migrated(this.database.url);
+    await this.rows(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
+    await keepEmitted(this.database.url);
+    this.subscriber = new Subscriber(this.broker.url);
+    await this.subscriber.open();
+    for (const member of this.members) {
+      await member.open({ database: this.database.address, broker: this.broker });
+      member.begin();
     }
-    this.databaseUrl ??= (await startPostgres(this.dataDir)).url;
-    await check(this.databaseUrl, { atRest: false });
-    return this.house.tookMs;
+    await this.ready();
   }
 
-  async kill({ withDatabase }) {
-    this.address = null;
-    if (withDatabase) await this.signalDatabase('SIGKILL');
-    await this.house.end('SIGKILL');
+  /** Every process says that it is ready. */
+  async ready() {
+    await Promise.all(this.members.map((member) => member.ready()));
   }
 
-  /** It lives on without a database for a while, and must find the new one by itself; resolves to how long that took. */
-  async restartDatabase(signal, awayMs) {
-    await this.signalDatabase(signal);
-    await sleep(awayMs);
-    this.own = await startPostgres(this.dataDir);
-    const ready = async () => (await fetch(`${this.address}/readyz`)).ok;
-    const tookMs = await until(ready, READY_MS, 'the fleet is ready again after its database came back');
-    await check(this.databaseUrl, { atRest: false });
-    return tookMs;
+  /** Where a request with this path may be sent. */
+  urlsFor(path) {
+    const service = serviceFor(path);
+    return this.members.filter((member) => member.service === service).map(({ url }) => url);
   }
 
-  /** Stops it as a person would, and removes its data. Throws when it does not end by itself. */
-  async remove() {
-    const tookMs = await this.house.end('SIGTERM');
-    const how = await this.house.ended;
-    await this.own?.stop();
-    await removeServer(this.dataDir, this.databaseUrl);
-    await rm(this.folder, { recursive: true });
-    if (how !== 0) throw new Error(`SIGTERM: it ended with ${how} after ${Math.round(tookMs)} ms`);
+  /** What must hold at any instant does. */
+  check() {
+    return check(this.database.url, { atRest: false });
   }
 
-  async signalDatabase(signal) {
-    const pid = await postmasterOf(this.dataDir).catch(() => null);
-    if (pid) process.kill(pid, signal);
+  rows(sql, values) {
+    return rowsOf(this.database.url, sql, values);
   }
+
+  /** Resolves to how many leases a process holds on something that is to be looked at. */
+  async leasesOf(pid) {
+    const sql =
+      'SELECT count(*)::integer AS count FROM reconcile_status WHERE lease_holder = $1 AND due_at IS NOT NULL';
+    return (await this.rows(sql, [`${hostname()}/${pid}`]))[0].count;
+  }
+
+  said() {
+    return this.members
+      .map((member) => `--- ${member.service} said:\n${member.process?.said().split('\n').slice(-SAID).join('\n')}`)
+      .join('\n');
+  }
+
+  async down() {
+    for (const member of this.members) await member.close();
+    await this.subscriber?.close();
+    await this.broker.remove();
+    await this.database.remove();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function migrated(url) {
+  const migration = start('apps/homeostat/dist/main.js', ['migrate'], { RECONCILER_DATABASE_URL: url });
+  if ((await migration.ended) !== 0) throw new Error(`homeostat migrate failed:\n${migration.said()}`);
 }

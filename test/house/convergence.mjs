@@ -1,4 +1,4 @@
-import { check, faults, rowsOf } from './database.mjs';
+import { faults, rowsOf } from './database.mjs';
 import { until } from './until.mjs';
 
 /** Looks that are due now, as text; the empty string where there are none. Domains are checked again and again. */
@@ -25,7 +25,5 @@ export async function converged(url, client, ms) {
     const left = [await faults(url, { atRest: true }), await due(url), await lacking(client)].filter(Boolean);
     return left.length === 0 || left.join('\n');
   };
-  const tookMs = await until(calm, ms, 'everything is at rest');
-  await check(url, { atRest: true });
-  return tookMs;
+  return until(calm, ms, 'everything is at rest');
 }

@@ -3,6 +3,8 @@ const owned = {
   'domain-svc': ['domains', 'name-verifications'],
   'deploy-svc': ['projects', 'environments', 'deployments', 'builds', 'images'],
   'vm-pool-svc': ['regions', 'vms', 'claims', 'pool'],
+  'sync-svc': ['registry', 'records', 'cids', 'resolve'],
+  'connector-svc': ['connectors', 'reconcile-jobs', 'catalogs', 'namespaces', 'tables'],
 };
 
 export const serviceNames = Object.keys(owned);

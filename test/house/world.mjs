@@ -4,12 +4,15 @@ import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 const EXPIRES_S = 3_600;
 
-/** What is around a fleet under test: a name server, tokens, and settings by which its life goes by in seconds. */
-export async function openWorld() {
+/**
+ * What is around a fleet under test: a name server, on loopback or on the address that the fleet can reach, tokens, and
+ * settings by which its life goes by in seconds.
+ */
+export async function openWorld(host) {
   const { startDnsServer } = require('../../libs/testing/dist/dns-server.js');
   const { issueToken } = require('../../libs/platform/dist/http/tokens.js');
   const secret = randomBytes(32).toString('base64url');
-  const dns = await startDnsServer();
+  const dns = await startDnsServer(host);
   return {
     dns,
     token: (tenant, scopes) => issueToken(secret, { subject: 'test', tenant, scopes, expiresInSeconds: EXPIRES_S }),

@@ -22,6 +22,13 @@ const moves = {
     off: ['initializing', 'deleting'],
     deleting: ['deleted'],
   },
+  records: {
+    new: ['pending'],
+    pending: ['indexed', 'quarantined', 'referrer', 'deleted'],
+    indexed: ['quarantined', 'referrer', 'deleted'],
+    quarantined: ['indexed', 'referrer', 'deleted'],
+    referrer: ['deleted'],
+  },
   domains: {
     new: ['pending'],
     pending: ['verified', 'expired', 'deleted'],
@@ -30,7 +37,22 @@ const moves = {
     lapsed: ['pending', 'deleted'],
     expired: ['pending', 'deleted'],
   },
+  connectors: {
+    new: ['active'],
+    active: ['conflict', 'deleted'],
+    conflict: ['active', 'deleted'],
+  },
+  'reconcile-jobs': {
+    new: ['JS_QUEUED'],
+    JS_QUEUED: ['JS_RUNNING', 'JS_FAILED', 'JS_CANCELLED'],
+    JS_RUNNING: ['JS_QUEUED', 'JS_SUCCEEDED', 'JS_FAILED', 'JS_CANCELLING'],
+    JS_CANCELLING: ['JS_CANCELLED'],
+    JS_SUCCEEDED: ['deleted'],
+    JS_FAILED: ['deleted'],
+    JS_CANCELLED: ['deleted'],
+  },
 };
+const tables = { 'reconcile-jobs': 'reconcile_job' };
 
 const legal = Object.entries(moves)
   .flatMap(([kind, of]) =>
@@ -39,7 +61,7 @@ const legal = Object.entries(moves)
   .join(', ');
 
 const rows = Object.keys(moves)
-  .map((kind) => `SELECT '${kind}' AS kind, id AS key, status FROM ${kind.replace(/s$/, '')}`)
+  .map((kind) => `SELECT '${kind}' AS kind, id AS key, status FROM ${tables[kind] ?? kind.replace(/s$/, '')}`)
   .join(' UNION ALL ');
 
 /** What the history tells, at any instant: a change and its line are one transaction (design, invariant 5). */

@@ -39,6 +39,7 @@ export async function startLoad({ urls, seed, world = null }) {
     ...claimants.map((claimant) => () => claimant.move()),
   ];
   const go = () => {
+    if (!over) return;
     over = false;
     done = Promise.all(work.map(forever));
     done.catch((error) => client.surprises.push(error.message));

@@ -15,7 +15,7 @@ export async function apart(databaseUrl, { dns }) {
     RECONCILER_DNS_SERVERS: dns.address,
     RECONCILER_LOG_LEVEL: 'warn',
   };
-  const names = ['domain-svc', 'deploy-svc', 'vm-pool-svc'];
+  const names = ['domain-svc', 'deploy-svc', 'vm-pool-svc', 'sync-svc', 'connector-svc'];
   const services = await Promise.all(names.map((name) => served(name, settings)));
   const [domains, deploy, pool] = services.map(({ url }) => url);
   try {

@@ -7,9 +7,16 @@ const shared = ['idempotency_key', 'outbox', 'state_change'];
 
 /** Whole tables that each role writes, beside those that everybody writes. */
 const owned: Record<ServiceRole, readonly string[]> = {
-  homeostat_domain: ['domain'],
+  homeostat_domain: ['domain', 'name_verification'],
   homeostat_deploy: ['build', 'deployment', 'environment', 'image', 'project'],
   homeostat_vm_pool: ['pool', 'region', 'simulated_machine', 'vm', 'vm_address'],
+  homeostat_sync: [
+    ...['fallback_tag', 'record', 'record_content', 'record_word', 'referrer', 'registry', 'registry_page'],
+  ],
+  homeostat_connector: [
+    ...['catalog', 'catalog_table', 'connector', 'job_table', 'namespace', 'plan_entry', 'plan_file', 'reconcile_job'],
+    ...['snapshot_column', 'snapshot_load', 'table_snapshot'],
+  ],
 };
 const roles = Object.keys(owned) as ServiceRole[];
 

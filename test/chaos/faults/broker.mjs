@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What happens to RabbitMQ. */
+export const broker = {
+  async 'the broker is killed'(fleet, chance) {
+    await fleet.broker.server.kill();
+    await sleep(chance.between(0, 3_000));
+    await fleet.broker.start();
+  },
+
+  async 'the broker is restarted'(fleet, chance) {
+    await fleet.broker.server.stop();
+    await sleep(chance.between(0, 1_000));
+    await fleet.broker.start();
+  },
+
+  async 'the queue of a service is deleted'(fleet, chance) {
+    await fleet.broker.deleteQueue(`homeostat.${chance.pick(fleet.members).service}`);
+  },
+
+  async 'the broker runs out of memory'(fleet, chance) {
+    await fleet.broker.ctl('set_vm_memory_high_watermark', '0.00001');
+    await sleep(chance.between(1_000, 4_000));
+    await fleet.broker.ctl('set_vm_memory_high_watermark', 'absolute', '512MB');
+  },
+
+  async 'the broker closes all connections'(fleet) {
+    await fleet.broker.ctl('close_all_connections', 'a test wants it so');
+  },
+};
