@@ -1,8 +1,9 @@
 import { houseSettings, migrate, readSettings, scopes, stopOnSignal } from '@homeostat/platform';
 import { Command, Option } from 'commander';
-import { demo } from './demo/demo';
+import { type Wish, dealWith, listDeadLetters } from './dead-letters';
+import { makeLogins } from './logins';
 import { type TokenWish, tokenOf } from './token';
-import { up } from './up';
+import { services, up } from './up';
 
 const say = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
 const dataFolder = new Option('--data <folder>', 'where the embedded database lives').default('.homeostat');
@@ -27,7 +28,11 @@ program
   .command('demo')
   .description('run a small world from its wishes to its goal before your eyes')
   .option('--once', 'exit when the world has converged (0), or when it has not (1)', false)
-  .action(({ once }: { once: boolean }) => demo({ once, say }));
+  .action(async ({ once }: { once: boolean }) => {
+    // An image for production goes without it, and without the test servers that it stands on.
+    const { demo } = await import('./demo/demo.js');
+    await demo({ once, say });
+  });
 
 program
   .command('migrate')
@@ -41,6 +46,11 @@ program
   });
 
 program
+  .command('logins')
+  .description('make a login for each service at RECONCILER_DATABASE_URL, and a user at RECONCILER_AMQP_ADMIN_URL')
+  .action(async () => say(`logins are there for ${(await makeLogins()).join(', ')}`));
+
+program
   .command('token')
   .description('sign a token with RECONCILER_AUTH_SECRET, and print it')
   .requiredOption('--subject <name>', 'who it is for')
@@ -50,6 +60,31 @@ program
   .action(async (wanted: TokenWish) => {
     process.stdout.write(`${await tokenOf(wanted)}\n`);
   });
+
+const deadLetters = program
+  .command('dead-letters')
+  .description('deal with the messages at RECONCILER_AMQP_URL that services gave up');
+
+deadLetters
+  .command('list')
+  .description('show them, the oldest of each service first')
+  .option('--service <name>', 'of one service')
+  .option('--limit <number>', 'of each service', '50')
+  .action(async (wish: Wish) => {
+    const names = services.map(({ name }) => name);
+    process.stdout.write(`${await listDeadLetters(names, wish)}\n`);
+  });
+
+for (const [how, what] of [
+  ['requeue', 'let the service try them again'],
+  ['drop', 'forget them'],
+] as const)
+  deadLetters
+    .command(how)
+    .description(`${what}: one, or up to 1000 at a time`)
+    .requiredOption('--service <name>', 'whose')
+    .option('--id <id>', 'only this one')
+    .action(async (wish: Wish & { service: string }) => say(await dealWith(how, wish)));
 
 function databaseUrl(): string | null {
   const { RECONCILER_DATABASE_URL: url } = readSettings({

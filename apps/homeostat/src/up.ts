@@ -1,13 +1,15 @@
 import { join, resolve } from 'node:path';
 import { type Running, migrate, serve, settingsOf, startPostgres } from '@homeostat/platform';
+import { connectorService } from '@homeostat/connector-svc';
 import { deployService } from '@homeostat/deploy-svc';
 import { domainService } from '@homeostat/domain-svc';
+import { syncService } from '@homeostat/sync-svc';
 import { vmPoolService } from '@homeostat/vm-pool-svc';
 import { type Claimed, claimFolder } from './folder';
 import { forgetEverything, makeFirstRegions } from './prepare';
 
 /** Every service of the house. */
-export const services = [domainService, deployService, vmPoolService];
+export const services = [domainService, deployService, vmPoolService, syncService, connectorService];
 
 export interface UpOptions {
   /** Where the embedded database lives; not used with a database of one's own. */

@@ -5,6 +5,7 @@ import { startDnsServer } from '@homeostat/testing';
 import { up } from '../up';
 import { runBuilder } from './builder';
 import { Client, type Seen } from './client';
+import { Lake, jobs } from './lake';
 import { type PoolSeen, Screen } from './screen';
 import { type Wish, isGranted, walk } from './walk';
 import { claims, poolSize, regions, settings, streets } from './world';
@@ -12,7 +13,8 @@ import { claims, poolSize, regions, settings, streets } from './world';
 const DATA_DIR = '.homeostat-demo';
 const USUAL_PORT = 7080;
 const PATIENCE_MS = 90_000;
-const total = streets.flatMap(({ commits }) => commits).length + claims.length;
+const deployed = streets.flatMap(({ commits }) => commits).length;
+const total = deployed + claims.length + jobs;
 
 export interface DemoOptions {
   /** Exit when the world has converged, or has not in time. */
@@ -26,7 +28,10 @@ export async function demo({ once, say }: DemoOptions): Promise<void> {
   say('starting PostgreSQL and all services …');
   const dns = await startDnsServer();
   const port = (await isTaken(USUAL_PORT)) ? 0 : USUAL_PORT;
-  const preset = { ...settings, RECONCILER_DNS_SERVERS: dns.address, RECONCILER_HTTP_PORT: String(port) };
+  const lake = new Lake(DATA_DIR);
+  await lake.fill();
+  const places = { RECONCILER_DNS_SERVERS: dns.address, RECONCILER_HTTP_PORT: String(port) };
+  const preset = { ...settings, ...lake.settings, ...places };
   const starting = up({ dataDir: DATA_DIR, databaseUrl: null, fresh: true, regions, preset, say });
   const ended = new AbortController();
   const stop = async (): Promise<void> => {
@@ -39,7 +44,7 @@ export async function demo({ once, say }: DemoOptions): Promise<void> {
   const client = new Client(running.url);
   const wishes: Wish[] = [];
   const builder = runBuilder(client, ended.signal);
-  const failed = Promise.all([builder, walk(client, dns, (wish) => wishes.push(wish))]).then(
+  const failed = Promise.all([builder, walk(client, dns, lake, (wish) => wishes.push(wish))]).then(
     () => new Promise<never>(() => {}),
   );
   const converged = await Promise.race([watch(client, wishes, startedAtMs, ended.signal), failed]);
@@ -59,12 +64,13 @@ async function watch(
 ): Promise<boolean> {
   const screen = new Screen(process.stdout, total, startedAtMs);
   while (performance.now() - startedAtMs < PATIENCE_MS && !ended.aborted) {
-    const [deployments, domains, pool] = await Promise.all([
+    const [deployments, domains, reconciled, pool] = await Promise.all([
       client.list('/v1/deployments?limit=100'),
       client.list('/v1/domains?limit=100'),
+      client.list('/v1/reconcile-jobs?limit=100'),
       client.get<PoolSeen>('/v1/pool'),
     ]);
-    const seen = new Map([...deployments, ...domains].map((one) => [one.id, one]));
+    const seen = new Map([...deployments, ...domains, ...reconciled].map((one) => [one.id, one]));
     for (const wish of wishes) wish.now = seen.get(wish.id) ?? wish.now;
     screen.show(wishes, pool);
     if (wishes.length === total && wishes.every(isGranted) && pool.pooling === poolSize) return true;
@@ -80,12 +86,14 @@ function summary(wishes: readonly Wish[], { url }: Running, startedAtMs: number)
     wishes.filter(({ kind, now }) => kind === 'deployments' && now.status === status).length;
   return [
     '',
-    `Converged after ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s: of ${total - claims.length} deployments ${count('ready')} are ready,`,
-    `${count('inactive')} gave way to newer ones and ${count('failed')} failed with a reason; 1 of ${claims.length} domains is verified.`,
+    `Converged after ${((performance.now() - startedAtMs) / 1000).toFixed(1)} s: of ${deployed} deployments ${count('ready')} are ready,`,
+    `${count('inactive')} gave way to newer ones and ${count('failed')} failed with a reason; 1 of ${claims.length} domains is verified;`,
+    'two tables of lakehouses are in the catalog, one of them with a version that came meanwhile.',
     '',
     'Worth trying, from another terminal:',
     `  curl -s ${url}/v1/deployments/${first('deployments', 'BuildTimeout').id}/explain     # why did it fail?`,
     `  curl -s ${url}/v1/domains/${first('domains', 'RecordDiffers').id}/explain     # what does the name server say instead?`,
+    `  curl -s ${url}/v1/tables     # what came out of the lakes; …/{id}/snapshots has their history`,
     `  curl -s ${url}/v1/pool     # and ${url}/docs for everything else`,
     '',
   ].join('\n');

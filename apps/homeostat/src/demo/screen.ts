@@ -31,7 +31,7 @@ export class Screen {
   private draw(wishes: readonly Wish[], pool: PoolSeen): void {
     const table = new Table({
       head: ['wish', 'state', 'why'],
-      colWidths: [44, 11, 60],
+      colWidths: [44, 14, 60],
       style: { head: ['bold'], compact: true },
     });
     for (const { label, now } of wishes) table.push([label, now.status, now.message ?? '']);

@@ -1,11 +1,12 @@
 import type { DnsServer } from '@homeostat/testing';
 import type { Client, Seen } from './client';
+import { type Lake, reconcileLake } from './lake';
 import { type Claim, type Commit, type Street, claims, streets } from './world';
 
 /** One wish of the demo's world, and how it stands. */
 export interface Wish {
   readonly label: string;
-  readonly kind: 'deployments' | 'domains';
+  readonly kind: 'deployments' | 'domains' | 'reconcile-jobs';
   readonly id: string;
   readonly end: string;
   readonly reason: string | null;
@@ -13,11 +14,12 @@ export interface Wish {
 }
 
 /** States the wishes of the world one after the other; `add` is told of each. */
-export async function walk(client: Client, dns: DnsServer, add: (wish: Wish) => void): Promise<void> {
+export async function walk(client: Client, dns: DnsServer, lake: Lake, add: (wish: Wish) => void): Promise<void> {
   const names = [...new Set(streets.map(({ project }) => project))];
   const projects = new Map<string, string>();
   for (const name of names) projects.set(name, (await client.post('/v1/projects', { name })).id);
   await Promise.all([
+    reconcileLake(client, lake, add),
     ...claims.map((claim) => claimDomain(client, dns, claim, add)),
     ...streets.map((street) => deployAll(client, projects.get(street.project)!, street, add)),
   ]);
