@@ -1,15 +1,17 @@
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { deployments } from './deployments.bench';
+import { fleet } from './fleet.bench';
 import type { Benchmark } from './harness/benchmark';
 import { load, machineFacts } from './harness/machine';
 import { type Result, tableOf, writeReport } from './harness/report';
 import { progress, say } from './harness/screen';
-import { closeHouses } from './house/house';
+import { stopAll } from './house/cleanup';
 import { idle } from './idle.bench';
+import { lakehouse } from './lakehouse.bench';
 import { one } from './one.bench';
 
-const benchmarks: readonly Benchmark[] = [deployments, one, idle];
+const benchmarks: readonly Benchmark[] = [deployments, one, idle, fleet, lakehouse];
 const names = benchmarks.map(({ name }) => name);
 const resultsDir = join(__dirname, '../results');
 
@@ -22,7 +24,7 @@ interface Options {
 
 const program = new Command('bench')
   .description(
-    'Measures the platform in one process on an embedded PostgreSQL, and holds the figures against their bars.',
+    'Measures the platform on an embedded PostgreSQL, in one process or as a fleet, and holds the figures against their bars.',
   )
   .addArgument(new Argument('[benchmarks...]', 'which ones').choices(names).default(names, 'all'))
   .option('--count <number>', 'deployments, or settled resources, instead of what each benchmark has by itself', whole)
@@ -83,7 +85,7 @@ function setting(text: string, before: Record<string, string>): Record<string, s
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void closeHouses().finally(() => process.exit(1)));
+  process.once(signal, () => void stopAll().finally(() => process.exit(1)));
 }
 program.parseAsync().catch((error: unknown) => {
   say(error instanceof Error ? String(error.stack) : String(error));

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stoppable } from './cleanup';
 import type { Answer, Usage } from './orders';
 import { type Database, startDatabase } from './postgres';
 
@@ -29,28 +30,11 @@ export interface HouseOptions {
   readonly profileDir?: string;
 }
 
-type Undo = () => Promise<unknown>;
-
-const open = new Set<Undo>();
-
-/** Stops what is still running, and removes its data: for a benchmark that is interrupted. */
-export async function closeHouses(): Promise<void> {
-  await Promise.allSettled([...open].map((stop) => stop()));
-}
-
 /** Builds and starts one. Throws what hinders it, and leaves nothing behind then. */
-export async function openHouse({ settings, fill, profileDir }: HouseOptions): Promise<House> {
-  const undo: Undo[] = [];
-  const stop = async (): Promise<void> => {
-    while (undo.length > 0) await undo.pop()!();
-    open.delete(stop);
-  };
-  open.add(stop);
-  try {
-    const dataDir = await mkdtemp(join(process.cwd(), '.homeostat-bench-'));
+export function openHouse({ settings, fill, profileDir }: HouseOptions): Promise<House> {
+  return stoppable(async (undo) => {
+    const dataDir = await makeFolder();
     undo.push(() => rm(dataDir, { recursive: true }));
-    // The server's account must get through, or its data would go elsewhere.
-    await chmod(dataDir, 0o711);
     const database = await startDatabase(dataDir);
     undo.push(database.stop);
     await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
@@ -63,11 +47,15 @@ export async function openHouse({ settings, fill, profileDir }: HouseOptions): P
       ...(await order<Usage>('usage')),
       postgresCpuMs: await database.cpuMs(),
     });
-    return { database, url, order, usage, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    return { database, url, order, usage };
+  });
+}
+
+/** A folder for servers; their account must get through, or its data would go elsewhere. */
+export async function makeFolder(): Promise<string> {
+  const folder = await mkdtemp(join(process.cwd(), '.homeostat-bench-'));
+  await chmod(folder, 0o711);
+  return folder;
 }
 
 const fixed = { RECONCILER_HTTP_PORT: '0', RECONCILER_LOG_LEVEL: 'warn' };

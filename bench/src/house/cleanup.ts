@@ -1,0 +1,26 @@
+type Undo = () => Promise<unknown>;
+
+const open = new Set<Undo>();
+
+/** Stops what is still running, and removes its data: for a benchmark that is interrupted. */
+export async function stopAll(): Promise<void> {
+  await Promise.allSettled([...open].map((stop) => stop()));
+}
+
+/** Builds something that has to be stopped; `build` lists how, step by step. Throws what hinders it, and leaves nothing behind then. */
+export async function stoppable<T extends object>(
+  build: (undo: Undo[]) => Promise<T>,
+): Promise<T & { stop(): Promise<void> }> {
+  const undo: Undo[] = [];
+  const stop = async (): Promise<void> => {
+    while (undo.length > 0) await undo.pop()!();
+    open.delete(stop);
+  };
+  open.add(stop);
+  try {
+    return { ...(await build(undo)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}

@@ -1,0 +1,93 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startRabbitmq } from '@homeostat/platform';
+import { services } from '@homeostat/homeostat';
+import { stoppable } from './cleanup';
+import { makeFolder } from './house';
+import { cpuMsOfFamily } from './processes';
+import { type Database, startDatabase } from './postgres';
+
+const READY_MS = 60_000;
+
+/** Each service in a process of its own, on a fresh PostgreSQL and a fresh RabbitMQ. */
+export interface Fleet {
+  readonly database: Database;
+  readonly brokerUrl: string;
+  /** Where the API of a service is. */
+  url(service: string): string;
+  /** CPU time that each service, the database and the broker have used so far; NaN where it is not known. */
+  cpuMs(): Promise<Readonly<Record<string, number>>>;
+  stop(): Promise<void>;
+}
+
+interface Member {
+  readonly name: string;
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+/** Builds and starts one. Throws what hinders it, and leaves nothing behind then. */
+export function openFleet(settings: Readonly<Record<string, string>>): Promise<Fleet> {
+  return stoppable(async (undo) => {
+    const folder = await makeFolder();
+    undo.push(() => rm(folder, { recursive: true }));
+    const database = await startDatabase(join(folder, 'database'));
+    undo.push(database.stop);
+    await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
+    const broker = await startRabbitmq({ dataDir: join(folder, 'broker') });
+    undo.push(broker.stop);
+    const servers = { RECONCILER_DATABASE_URL: database.url, RECONCILER_AMQP_URL: broker.url };
+    const members: Member[] = [];
+    for (const { name } of services) {
+      members.push(await started(name, { ...servers, ...settings }));
+      undo.push(() => ended(members.pop()!.child));
+    }
+    await Promise.all(members.map(ready));
+    const cpuMs = async (): Promise<Record<string, number>> => {
+      const pids = [
+        ...members.map(({ name, child }) => [name, child.pid!] as const),
+        ['RabbitMQ', broker.pid] as const,
+      ];
+      const spent = pids.map(async ([name, pid]) => [name, await cpuMsOfFamily(pid)] as const);
+      return { ...Object.fromEntries(await Promise.all(spent)), PostgreSQL: (await database.cpuMs()) ?? NaN };
+    };
+    const url = (service: string): string => members.find(({ name }) => name === service)!.url;
+    return { database, brokerUrl: broker.url, url, cpuMs };
+  });
+}
+
+async function started(name: string, settings: Readonly<Record<string, string>>): Promise<Member> {
+  const port = await freePort();
+  const env = { RECONCILER_HTTP_PORT: String(port), RECONCILER_LOG_LEVEL: 'warn', ...settings };
+  const program = join(__dirname, '../../../apps', name, 'dist/main.js');
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  return { name, child, url: `http://127.0.0.1:${port}` };
+}
+
+async function ready({ name, url }: Member): Promise<void> {
+  const answers = (): Promise<boolean> =>
+    fetch(`${url}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  for (const endMs = Date.now() + READY_MS; !(await answers()); await pause(50)) {
+    if (Date.now() > endMs) throw new Error(`${name} is not ready within ${READY_MS / 1_000} s`);
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM');
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
