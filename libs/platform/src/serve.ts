@@ -1,6 +1,8 @@
 import { hostname } from 'node:os';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { NestFactory } from '@nestjs/core';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+import type { NestMicroservice } from '@nestjs/microservices/nest-microservice';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { brokerOf } from './events/broker';
 import { HandOnFilter } from './events/hand-on.filter';
@@ -49,7 +51,7 @@ export async function serve(
     logger: nestLogger(house.log),
     bodyParser: false,
   });
-  app.connectMicroservice({ strategy: transport }).useGlobalFilters(new HandOnFilter());
+  connectHandlers(app, transport);
   const heart = heartOf(wings, house, app.get(SchedulerRegistry));
   setUpHttp(app, { settings, changes: house.changes, log: house.log, wings });
   if (transport instanceof RabbitmqTransport)
@@ -63,6 +65,13 @@ export async function serve(
     await Promise.all([stopTelemetry(), ...wings.map(({ database }) => database.close())]);
   };
   return { url: await app.getUrl(), stop };
+}
+
+/** Its filter wants to be there before its handlers are; the modules' own hooks are the application's to call. */
+function connectHandlers(app: NestExpressApplication, strategy: CustomTransportStrategy): void {
+  const handlers = app.connectMicroservice({ strategy }, { deferInitialization: true }) as NestMicroservice;
+  handlers.useGlobalFilters(new HandOnFilter());
+  handlers.setIsInitHookCalled(true);
 }
 
 function transportOf(services: readonly Service[], { settings, log }: House): InProcessTransport | RabbitmqTransport {
