@@ -38,6 +38,6 @@ COPY deploy deploy
 COPY --from=build /out ./
 USER node
 EXPOSE 7080
-HEALTHCHECK --interval=15s --timeout=15s --start-period=60s --start-interval=1s CMD ["node", "deploy/ready.mjs"]
+HEALTHCHECK --interval=10s --timeout=15s --retries=6 --start-period=60s --start-interval=1s CMD ["node", "deploy/ready.mjs"]
 ENTRYPOINT ["node"]
 CMD ["apps/homeostat/dist/main.js", "--help"]
