@@ -46,7 +46,7 @@ async function lakehouse(ask, sql) {
   const connector = await ask('POST /v1/connectors', wish);
   const job = await ask(`POST /v1/connectors/${connector.id}/trigger`, {});
   const { catalogs, namespaces, tables } = ids;
-  await sql(`INSERT INTO catalog (id, tenant_id, name) VALUES ($1, 'acme', 'shop')`, [catalogs]);
+  await sql(`INSERT INTO catalog (id, tenant_id, name) VALUES ($1, 'acme', 'archive')`, [catalogs]);
   await sql(`INSERT INTO namespace (id, tenant_id, catalog_id, path) VALUES ($1, 'acme', $2, '{sales}')`, [
     namespaces,
     catalogs,
