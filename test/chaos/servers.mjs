@@ -8,7 +8,6 @@ import { postmasterOf, removeServer, startPostgres } from '../house/postmaster.m
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 const DISK = '384m';
-const BLOCK = 64 * 1024;
 
 /** A real PostgreSQL; as root on a small disk of its own, which can be filled up. */
 export class DatabaseServer {
@@ -37,7 +36,10 @@ export class DatabaseServer {
     if (!this.mounted) return null;
     const ballast = join(this.disk, 'ballast');
     const { bavail, bsize } = await statfs(this.disk);
-    await writeFile(ballast, Buffer.alloc(Math.max(0, bavail * bsize - BLOCK)));
+    await writeFile(ballast, Buffer.alloc(bavail * bsize)).catch((error) => {
+      // The database writes as well.
+      if (error.code !== 'ENOSPC') throw error;
+    });
     return () => rm(ballast);
   }
 

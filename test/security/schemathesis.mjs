@@ -148,7 +148,7 @@ function configOf(paths, token, ids) {
     `[headers]\nAuthorization = "Bearer ${token}"`,
     '[parameters]\n"query.timeout" = "50ms"',
     // A body that is too large breaks other rules, too.
-    '[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 431]',
+    '[checks.negative_data_rejection]\nexpected-statuses = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 431]',
     '[dictionaries]',
     ...kinds.map((kind) => `"${kind}" = { values = ["${ids[kind]}"] }`),
     `kind = { values = ${JSON.stringify([...kinds, 'ghosts'])} }`,

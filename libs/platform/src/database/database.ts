@@ -166,10 +166,13 @@ function statementName(text: string): string {
 /** What Node says of a certificate that is not to be trusted, and of a handshake that fails. */
 const ofTls = /^(ERR_TLS|ERR_SSL|CERT|UNABLE|DEPTH|SELF)_/;
 
-/** Connection faults (SQLSTATE classes 08 and 57P, too many clients, the socket's own) are nobody's error but the database's. */
+/**
+ * Faults of the connection (SQLSTATE classes 08 and 57P, the socket's own) and of the server's resources (class 53: disk,
+ * memory, connections; 58030: I/O) are nobody's error but the database's.
+ */
 function asUnavailable(error: unknown): unknown {
   const away =
-    /^(08...|57P0[1-5]|53300|E[A-Z]+)$/.test(sqlState(error)) ||
+    /^(08...|57P0[1-5]|53...|58030|E[A-Z]+)$/.test(sqlState(error)) ||
     ofTls.test(sqlState(error)) ||
     /connection (terminated|timeout)|timeout exceeded|read timeout|not queryable|support SSL/i.test(String(error));
   return away

@@ -1,3 +1,4 @@
+import { Unavailable } from '@homeostat/reconcile';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { Database } from './database';
@@ -25,6 +26,15 @@ test('what cannot be written down is not committed', async () => {
   await expect(work).rejects.toThrow(RangeError);
   expect(await house.sql(`SELECT FROM project WHERE name = 'unrecorded'`)).toEqual([]);
 });
+
+test.each(['53100', '53200', '58030'])(
+  'a server that lacks what it needs (%s) is away, for the time being',
+  async (state) => {
+    await house.sql(`CREATE OR REPLACE FUNCTION lacks(state text) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = state; END $$`);
+    await expect(database.query('SELECT lacks($1)', [state])).rejects.toThrow(Unavailable);
+  },
+);
 
 test('a change is told in the name of whose doing it is', async () => {
   const key = uuidv7();

@@ -27,10 +27,15 @@ export class ProblemFilter implements ExceptionFilter {
     response.end(JSON.stringify(problem));
   }
 
-  /** Nest knows no difference between a path without a route and one with routes for other methods. */
+  /**
+   * Nest knows no difference between a path without a route and one with routes for other methods; and a word in the
+   * place of an id is one with routes of its own.
+   */
   private sharpened(error: unknown, { method, path }: Request, response: Response): unknown {
-    if (!(error instanceof NotFoundException)) return error;
     const methods = this.methodsOf(path);
+    const isMalformed = error instanceof HouseError && error.code === 'invalid_input';
+    if (isMalformed && (methods.length === 0 || methods.includes(method))) return error;
+    if (!isMalformed && !(error instanceof NotFoundException)) return error;
     if (methods.length === 0) return new HouseError('not_found', `there is nothing at ${path}`);
     response.setHeader('Allow', methods.join(', '));
     return new HouseError('method_not_allowed', `${method} is not possible here; ${methods.join(', ')} is`);

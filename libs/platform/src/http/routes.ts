@@ -20,9 +20,10 @@ export class Routes {
 
   /** The methods that a path can be called with; none for a path that nobody serves. */
   methodsOf(path: string): string[] {
-    const methods = this.known()
-      .filter(({ pattern }) => pattern.test(path))
-      .map(({ method }) => method);
+    const matching = this.known().filter(({ pattern }) => pattern.test(path));
+    // A word stands for itself, and not for an id.
+    const literal = matching.filter((route) => route.path === path.replace(/(?<=.)\/$/, ''));
+    const methods = (literal.length > 0 ? literal : matching).map(({ method }) => method);
     return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)];
   }
 
