@@ -15,7 +15,8 @@ export const broker = {
   },
 
   async 'the queue of a service is deleted'(fleet, chance) {
-    await fleet.broker.deleteQueue(`homeostat.${chance.pick(fleet.members).service}`);
+    const bindings = await fleet.broker.bindings('homeostat.events', /^homeostat\./);
+    await fleet.broker.deleteQueue(chance.pick(bindings).queue);
   },
 
   async 'the broker runs out of memory'(fleet, chance) {

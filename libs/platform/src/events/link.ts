@@ -66,7 +66,10 @@ export class Link {
       const closed = new Promise<string>((resolve) => {
         model.once('close', (error?: Error) => resolve(error?.message ?? 'the connection was closed'));
       });
-      if (this.ending.signal.aborted) await hangUp(model);
+      if (this.ending.signal.aborted) {
+        await hangUp(model);
+        return 'this process is ending';
+      }
       if (this.why !== null) this.log.info(`the broker is there (${this.name})`);
       [this.model, this.why] = [model, null];
       this.connected(model);

@@ -11,6 +11,8 @@ const FORGET_MS = 50;
 const LEFT_MS = 5_000;
 /** More are not kept in memory while the transport is away or slow: they are in the table anyway. */
 const MOST = 10_000;
+/** Of the second that a shutdown may take. */
+const GRACE_MS = 300;
 
 interface OutboxRow extends Pick<HouseEvent, 'id' | 'type' | 'source' | 'subject' | 'version' | 'data'> {
   readonly tenant_id: string;
@@ -29,6 +31,7 @@ export class Outbox {
   private relaying: Promise<void> | null = null;
   private forgetting: NodeJS.Timeout | null = null;
   private said = false;
+  private closing = false;
 
   constructor(
     private readonly database: Database,
@@ -45,9 +48,11 @@ export class Outbox {
     if (this.queue.length > 0 && this.transport.away === null) this.draining ??= this.drain();
   }
 
-  /** Resolves when everything taken over so far was sent and forgotten, or given up until the next relay. */
+  /** Sends off what was taken over, for a moment at most, and forgets what arrived; the rest is for other replicas. */
   async settled(): Promise<void> {
-    while (this.draining ?? this.relaying) await (this.draining ?? this.relaying);
+    this.closing = true;
+    const under = Promise.allSettled([this.draining, this.relaying]);
+    await Promise.race([under, new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref())]);
     if (this.forgetting) clearTimeout(this.forgetting);
     await this.forget();
   }
@@ -60,7 +65,7 @@ export class Outbox {
 
   private async relayAll(): Promise<void> {
     this.leaveOld();
-    while (this.transport.away === null && (await this.relayBatch()) === BATCH);
+    while (!this.closing && this.transport.away === null && (await this.relayBatch()) === BATCH);
   }
 
   private async relayBatch(): Promise<number> {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { HouseEvent } from '@homeostat/shared';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Log } from '../logs';
@@ -13,6 +14,7 @@ const REFUSED = 406;
 
 /** Sends events to the exchange and waits for the broker's word that it has them. */
 export class Publisher {
+  private model: ChannelModel | null = null;
   private channel: ConfirmChannel | null = null;
   private why: string | null = 'the channel for events is not open yet';
   private blocked: string | null = null;
@@ -34,6 +36,7 @@ export class Publisher {
   async attach(model: ChannelModel): Promise<void> {
     const ended = new AbortController();
     model.once('close', () => ended.abort());
+    this.model = model;
     this.blocked = null;
     model.on('blocked', (reason) => {
       this.blocked = `the broker takes no messages for now: ${reason}`;
@@ -48,8 +51,11 @@ export class Publisher {
       if (ended.signal.aborted) break;
       if (this.why !== why) this.log.warn(`sending events was interrupted: ${why}`);
       this.why = why;
-      if (this.closedFor !== REFUSED) await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+      if (this.closedFor !== REFUSED)
+        await pause(REOPEN_MS, undefined, { signal: ended.signal }).catch(() => undefined);
     }
+    // The next connection may be there before this one is over.
+    if (this.model !== model) return;
     [this.channel, this.blocked] = [null, null];
     this.why ??= 'the connection is gone';
   }
@@ -64,8 +70,9 @@ export class Publisher {
     if (this.closedFor !== REFUSED) return arrived;
     const known = new Set(arrived);
     const left = events.filter(({ id }) => !known.has(id));
-    if (left.length < 2) {
-      this.log.error({ event_id: left[0]?.id }, `${left[0]?.type} is refused by the broker and stays in the outbox`);
+    if (left.length === 0) return arrived;
+    if (left.length === 1) {
+      this.log.error({ event_id: left[0]!.id }, `${left[0]!.type} is refused by the broker and stays in the outbox`);
       return arrived;
     }
     const middle = Math.ceil(left.length / 2);
@@ -80,7 +87,8 @@ export class Publisher {
       const channel = await model.createConfirmChannel();
       const end = new Promise<void>((resolve) => channel.once('close', () => resolve()));
       channel.on('error', (error: Error & { code?: number }) => {
-        this.closedFor = error.code ?? null;
+        // Only a message is refused: an exchange that cannot be declared will not be a moment later either.
+        this.closedFor = this.channel === channel ? (error.code ?? null) : null;
         why = error.message;
       });
       channel.once('close', () => (this.channel = null));
