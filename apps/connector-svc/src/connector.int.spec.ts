@@ -9,6 +9,8 @@ import { connectorService } from './connector.module';
 import type { Connector, ConnectorConfig, PlanFile, Schema, SourceTable, TableName } from './connector/connector.port';
 import { ConnectorFault } from './connector/fault';
 import { FACTORIES } from './connector/registry';
+import { Fence } from './work/fence';
+import { JobWorker } from './work/job.worker';
 
 /** The machine that runs this has other work, too. */
 jest.setTimeout(90_000);
@@ -862,6 +864,39 @@ describe('a worker that is lost', () => {
     expect(await ended(job)).toMatchObject({ state: 'JS_SUCCEEDED', attempt: 1, snapshots_processed: '2' });
   });
 
+  test('hands its job over without an attempt when it is told to stop before it has begun', async () => {
+    lake.table('orders');
+    let stop!: AbortSignal;
+    const { work } = JobWorker.prototype;
+    const { begin } = Fence.prototype;
+    const worked = jest.spyOn(JobWorker.prototype, 'work').mockImplementation(function (
+      this: JobWorker,
+      sight,
+      signal,
+    ) {
+      stop = signal;
+      return work.call(this, sight, signal);
+    });
+    let reached!: () => void;
+    const halfway = new Promise<void>((resolve) => (reached = resolve));
+    const begun = jest.spyOn(Fence.prototype, 'begin').mockImplementationOnce(async function (this: Fence) {
+      const isOurs = await begin.call(this);
+      reached();
+      await new Promise<void>((stopped) => stop.addEventListener('abort', () => stopped(), { once: true }));
+      return isOurs;
+    });
+    try {
+      const job = await trigger(await connect());
+      await halfway;
+      await running.stop();
+      expect(await database.sql('SELECT slice_epoch FROM reconcile_job')).toEqual([{ slice_epoch: null }]);
+      running = await replicate();
+      expect(await ended(job)).toMatchObject({ state: 'JS_SUCCEEDED', attempt: 1 });
+    } finally {
+      for (const spy of [worked, begun]) spy.mockRestore();
+    }
+  });
+
   test('too often is not followed for ever', async () => {
     await running.stop();
     running = await replicate({ RECONCILER_JOB_ATTEMPTS: '2' });
@@ -1142,6 +1177,36 @@ describe('a connector', () => {
     expect(lake.openSources).toBe(0);
   });
 
+  test.each([
+    ['source', { source: { uri: 'fake:elsewhere' } }],
+    ['destination', { destination: { catalog: 'elsewhere' } }],
+  ])(
+    'whose %s is changed takes its jobs for the old one with it, in the middle of their work',
+    async (_what, change) => {
+      lake.table('orders');
+      const halfway = gate(({ call: what }) => what === 'describe');
+      const connector = await connect();
+      const job = await trigger(connector);
+      await halfway.reached;
+      await call('PATCH', `connectors/${connector.id}`, change);
+      lake.at = () => {};
+      expect(await ended(job)).toMatchObject({ state: 'JS_CANCELLED', message: 'Its connector was changed.' });
+      expect(await tablesOf()).toEqual([]);
+      expect(await run(connector)).toMatchObject({ state: 'JS_SUCCEEDED' });
+    },
+  );
+
+  test('whose policy is changed goes on with its work', async () => {
+    lake.table('orders');
+    const halfway = gate(({ call: what }) => what === 'describe');
+    const connector = await connect();
+    const job = await trigger(connector);
+    await halfway.reached;
+    await call('PATCH', `connectors/${connector.id}`, { policy: null });
+    halfway.open();
+    expect(await ended(job)).toMatchObject({ state: 'JS_SUCCEEDED' });
+  });
+
   test('has a name of its own, within its tenant', async () => {
     const first = await connect();
     const again = await ask('POST', 'connectors', wanted());
@@ -1209,6 +1274,17 @@ describe('a connector', () => {
     });
     expect(lake.openSources).toBe(0);
     expect((await call('GET', 'connectors')).items).toEqual([]);
+  });
+
+  test("can be tried out, and told that its table is another connector's", async () => {
+    lake.table('orders');
+    const connector = await connect({ destination: { catalog: 'main' } });
+    await run(connector);
+    const source = { uri: 'fake:lake', namespace: 'sales', table: 'orders' };
+    const same = wanted({ display_name: 'second', source, destination: { catalog: 'main' } });
+    const { status, body } = await ask('POST', 'connectors/validate', same);
+    expect({ status, code: body.code }).toEqual({ status: 409, code: 'destination_conflict' });
+    expect(body.detail).toContain(`belongs to connector ${connector.id}`);
   });
 
   test('is refused with every fault of what is asked for at once', async () => {

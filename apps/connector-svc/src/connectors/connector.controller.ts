@@ -15,6 +15,7 @@ import {
 } from '@homeostat/platform';
 import { type Connector, HouseError, connectorStates } from '@homeostat/shared';
 import { Controller, Inject } from '@nestjs/common';
+import { NIL as nobody } from 'uuid';
 import { z } from 'zod';
 import { resolve } from '../catalog/destination';
 import type { ConnectorSettings } from '../connector.config';
@@ -90,8 +91,8 @@ export class ConnectorController {
   async validate({ caller, body, signal }: Asked<{ body: typeof newConnector }>) {
     this.checkPolicy(body.policy);
     this.checkKind(body.kind);
-    const target = { ...body, id: '', tenant_id: caller.tenant, catalog_id: null, namespace_id: null, table_id: null };
-    await resolve(this.database, target);
+    const unbound = { catalog_id: null, namespace_id: null, table_id: null };
+    await resolve(this.database, { ...body, ...unbound, id: nobody, tenant_id: caller.tenant });
     const config = configFor(body.source, body.auth, body.auth.secrets);
     return probe(() => this.login.open(body.kind, config), body.source, Object.values(config.credentials), signal);
   }

@@ -52,14 +52,15 @@ export async function create(tx: Tx, { tenant }: Caller, wanted: NewConnector, s
   return made;
 }
 
-/** Changes what is given of a connector, as a whole each. A new destination is bound anew, and ends a conflict. */
+/** Changes what is given of a connector, as a whole each. A new source or destination is bound anew, and cancels the jobs for the old one. */
 export async function change(tx: Tx, wish: Wish, wanted: ConnectorChange, secrets: Secrets): Promise<void> {
   const old = await locked(tx, wish);
+  const moves = wanted.destination !== undefined || wanted.source !== undefined;
+  if (moves) await cancelOpenJobs(tx, old.id, 'Its connector was changed.');
   const { tenant_id } = old;
   const { display_name = old.display_name, source = old.source } = wanted;
   const destination = wanted.destination ?? old.destination;
   checkSecretsStayHome(old, wanted);
-  const moves = wanted.destination !== undefined || wanted.source !== undefined;
   const bound = moves ? { catalog_id: null, namespace_id: null, table_id: null } : old;
   const { catalog_id, namespace_id, table_id } = bound;
   const target = { id: old.id, tenant_id, display_name, source, destination, catalog_id, namespace_id, table_id };

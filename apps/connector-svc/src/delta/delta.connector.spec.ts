@@ -326,6 +326,12 @@ describe('AWS Glue', () => {
     };
   });
 
+  it('is not asked without keys', () => {
+    expect(() => connector('glue', { catalog: 'glue', glue_endpoint: base })).toThrow(
+      'credentials.access_key_id, credentials.secret_access_key: both are needed',
+    );
+  });
+
   it('lists the tables whose provider is delta, page by page', async () => {
     expect(await all(glue().listNamespaces())).toEqual([['db']]);
     expect((await all(glue().listTables(['db']))).map(({ name }) => name)).toEqual(['a', 'b']);

@@ -15,6 +15,7 @@ import { bearerAuth, noAuth, OAuth2Auth, type RestAuth } from '../iceberg/catalo
 import { GlueCatalog } from '../storage/glue';
 import {
   awsKeysOf,
+  neededAwsKeys,
   openStorage,
   storageCredentials,
   storageProperties,
@@ -87,7 +88,7 @@ export class DeltaConnectorFactory implements ConnectorFactory {
     credentials: Credentials,
   ): GlueCatalog {
     const { allowPrivate } = this.surroundings;
-    return new GlueCatalog({ region, endpoint, keys: awsKeysOf(credentials), allowPrivate }, catalogId);
+    return new GlueCatalog({ region, endpoint, keys: neededAwsKeys(credentials), allowPrivate }, catalogId);
   }
 
   private unity(uri: string, properties: Properties, credentials: Credentials, storage: ObjectStore): UnityCatalog {

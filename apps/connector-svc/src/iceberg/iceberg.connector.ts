@@ -14,6 +14,7 @@ import { ConnectorFault } from '../connector/fault';
 import { GlueCatalog } from '../storage/glue';
 import {
   awsKeysOf,
+  neededAwsKeys,
   openStorage,
   storageCredentials,
   storageProperties,
@@ -68,14 +69,14 @@ export class IcebergConnectorFactory implements ConnectorFactory {
 
   private catalog(uri: string, properties: Properties, credentials: Credentials): IcebergCatalog {
     const { allowed_locations: allowed } = properties;
-    const keys = awsKeysOf(credentials);
-    const storage = openStorage(properties, keys, this.surroundings);
+    const storage = openStorage(properties, awsKeysOf(credentials), this.surroundings);
     switch (properties.catalog) {
       case 'filesystem':
         return new FilesystemCatalog(storage, uri, allowed);
       case 'glue': {
         const { region, glue_endpoint: endpoint, glue_catalog_id: catalogId } = properties;
         const { allowPrivate } = this.surroundings;
+        const keys = neededAwsKeys(credentials);
         return new GlueIcebergCatalog(
           new GlueCatalog({ region, endpoint, keys, allowPrivate }, catalogId),
           storage,
@@ -110,7 +111,7 @@ function restAuth(uri: string, properties: Properties, credentials: Credentials,
     case 'bearer':
       return bearerAuth(needed(credentials, 'token'));
     case 'sigv4':
-      return sigV4Auth({ region: properties.region, service: properties.service, keys: awsKeysOf(credentials) });
+      return sigV4Auth({ region: properties.region, service: properties.service, keys: neededAwsKeys(credentials) });
     case 'oauth2':
       return new OAuth2Auth(oauth2Settings(uri, properties, credentials), dispatcher);
   }

@@ -5,7 +5,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { ConnectorFault, type FaultCode } from '../connector/fault';
 
-/** Keys of an AWS account; without them the SDK's default chain is asked (environment, profile, role of the machine). */
+/** Keys of an AWS account: the connector's own or lent to it, never those that the process itself may have. */
 export interface AwsKeys {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -15,7 +15,8 @@ export interface AwsKeys {
 export interface AwsSettings {
   readonly region: string;
   readonly endpoint?: string;
-  readonly keys?: AwsKeys;
+  /** Not optional: without keys the SDK would look for those of the process (environment, profile, role of the machine). */
+  readonly keys: AwsKeys;
   /** Whether the endpoint may be an address that is not of the public internet. */
   readonly allowPrivate: boolean;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ConnectorFault } from '../connector/fault';
 import { type AwsKeys } from './aws';
 import { FilesystemStore, type Mount } from './filesystem.storage';
 import { parseUri } from './object-uri';
@@ -33,10 +34,17 @@ export const storageCredentials = {
 export type StorageProperties = z.infer<z.ZodObject<typeof storageProperties>>;
 type StorageCredentials = z.infer<z.ZodObject<typeof storageCredentials>>;
 
-/** The keys among a connector's credentials; undefined when it has none, which means the SDK's default chain. */
+/** The keys among a connector's credentials; undefined when it has none. Throws ConnectorFault `invalid_config` for half a pair. */
 export function awsKeysOf(credentials: StorageCredentials): AwsKeys | undefined {
+  return credentials.access_key_id || credentials.secret_access_key ? neededAwsKeys(credentials) : undefined;
+}
+
+/** The keys among a connector's credentials, for what cannot be asked without. Throws ConnectorFault `invalid_config`. */
+export function neededAwsKeys(credentials: StorageCredentials): AwsKeys {
   const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = credentials;
-  return accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined;
+  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey, sessionToken };
+  const both = 'credentials.access_key_id, credentials.secret_access_key';
+  throw new ConnectorFault('invalid_config', `${both}: both are needed`);
 }
 
 /** What the process allows its connectors. */

@@ -1,8 +1,8 @@
-import { type S3Client } from '@aws-sdk/client-s3';
+import { type S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { type Readable } from 'node:stream';
 import { type CallOptions } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { type AwsSettings, awsClientSettings, awsFault } from './aws';
+import { type AwsKeys, type AwsSettings, awsClientSettings, awsFault } from './aws';
 import { tooLarge } from './filesystem.storage';
 import { parseUri } from './object-uri';
 import {
@@ -14,9 +14,15 @@ import {
 } from './storage.port';
 
 /** Where S3 is; without an endpoint Amazon's own. */
-export interface S3Settings extends AwsSettings {
+export interface S3Settings extends Omit<AwsSettings, 'keys'> {
+  /** Without them requests are anonymous. */
+  readonly keys?: AwsKeys;
   readonly pathStyle: boolean;
 }
+
+/** The SDK wants keys even where nothing is signed with them. */
+const nobody: AwsKeys = { accessKeyId: 'anonymous', secretAccessKey: 'anonymous' };
+const unsigned: NonNullable<S3ClientConfig['signer']> = { sign: async (request) => request };
 
 const pageSize = 1000;
 
@@ -35,7 +41,8 @@ export class S3Store implements ObjectStore {
 
   constructor(settings: S3Settings) {
     const clientSettings = {
-      ...awsClientSettings(settings),
+      ...awsClientSettings({ ...settings, keys: settings.keys ?? nobody }),
+      ...(settings.keys ? {} : { signer: unsigned }),
       forcePathStyle: settings.pathStyle,
       followRegionRedirects: settings.endpoint === undefined,
       requestChecksumCalculation: 'WHEN_REQUIRED',

@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FilesystemStore } from './filesystem.storage';
 import { canonicalUri, folderOf, liesIn, parseUri } from './object-uri';
-import { openStorage } from './open-storage';
+import { awsKeysOf, openStorage } from './open-storage';
 import { confined } from './routed.storage';
 import { type S3Settings, S3Store } from './s3.storage';
 import { type ObjectInfo } from './storage.port';
@@ -137,6 +137,7 @@ describe('an S3', () => {
   let server: Server;
   let endpoint: string;
   let reply: { status: number; body?: string; headers?: Record<string, string>; cut?: boolean };
+  let asked: { path: string; headers: IncomingHttpHeaders }[];
   const keys = { accessKeyId: 'AKID', secretAccessKey: 'the-secret-key' };
   const stores: S3Store[] = [];
   const open = (more: Partial<S3Settings> = {}): S3Store => {
@@ -144,10 +145,12 @@ describe('an S3', () => {
     stores.push(store);
     return store;
   };
+  beforeEach(() => (asked = []));
   afterEach(() => stores.splice(0).forEach((store) => store.close()));
 
   beforeAll(async () => {
-    server = createServer((_request, response) => {
+    server = createServer((request, response) => {
+      asked.push({ path: new URL(request.url!, endpoint).pathname, headers: request.headers });
       response.writeHead(reply.status, reply.headers);
       if (!reply.cut) return void response.end(reply.body);
       response.write(reply.body);
@@ -186,6 +189,51 @@ describe('an S3', () => {
     reply = { status: 200, body: 'x'.repeat(limit + 1), headers: { 'content-length': String(limit + 1) } };
     await expect(open().read('s3://bucket/key', { limit })).rejects.toMatchObject({ code: 'too_large' });
   });
+
+  describe.each([
+    [
+      'keys in its environment',
+      () => ({ AWS_ACCESS_KEY_ID: 'HOUSE', AWS_SECRET_ACCESS_KEY: 'hush', AWS_SESSION_TOKEN: 'house-session' }),
+    ],
+    ['a role of its machine', () => ({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `${endpoint}/role` })],
+  ])('for a process with %s', (_what, identity) => {
+    beforeEach(() => {
+      const { AWS_ACCESS_KEY_ID: _id, AWS_SECRET_ACCESS_KEY: _secret, AWS_PROFILE: _profile, ...env } = process.env;
+      jest.replaceProperty(process, 'env', { ...env, ...identity() });
+    });
+    afterEach(() => jest.restoreAllMocks());
+
+    test('is asked anonymously where the connector has no keys', async () => {
+      const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+      const lent = { AccessKeyId: 'HOUSE', SecretAccessKey: 'hush', Token: 'house-session', Expiration };
+      reply = { status: 200, body: JSON.stringify(lent) };
+      const storage = openStorage(
+        { s3_region: 'us-east-1', s3_endpoint: endpoint, s3_path_style: 'true', allowed_locations: [] },
+        undefined,
+        { fileRoots: [], allowPrivate: true },
+      );
+      await storage.read('s3://bucket/key', { limit });
+      await storage.stat('s3://bucket/key');
+      reply = { status: 200, body: '<ListBucketResult></ListBucketResult>' };
+      await all(storage.list('s3://bucket/'));
+      storage.close();
+      expect(asked.map(({ path }) => path)).toEqual(['/bucket/key', '/bucket/key', '/bucket/']);
+      for (const { headers } of asked) {
+        expect(headers).not.toHaveProperty('authorization');
+        expect(headers).not.toHaveProperty('x-amz-security-token');
+        expect(JSON.stringify(headers)).not.toMatch(/HOUSE|hush|house-session/);
+      }
+    });
+  });
+
+  test.each([{ access_key_id: 'AKID' }, { secret_access_key: 'the-secret-key' }])(
+    'is not asked with half a pair of keys: %j',
+    (half) => {
+      expect(() => awsKeysOf(half)).toThrow(
+        'credentials.access_key_id, credentials.secret_access_key: both are needed',
+      );
+    },
+  );
 
   test('that is not there is unreachable, for now', async () => {
     const store = open({ endpoint: 'http://127.0.0.1:1' });

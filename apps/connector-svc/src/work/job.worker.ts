@@ -39,19 +39,22 @@ export class JobWorker {
     if (!(await fence.begin())) return { end: 'paused' };
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
-    let ended: Promise<void> = Promise.resolve();
+    let ended: Promise<void> | null = null;
     // Whether it is done or was aborted, it has come to an end in good order: nobody waits for its lease, nor counts an attempt.
-    stop.addEventListener('abort', () => void (ended = fence.end().catch(() => undefined)), { once: true });
+    const end = (): Promise<void> => (ended ??= fence.end().catch(() => undefined));
+    stop.addEventListener('abort', () => void end(), { once: true });
     void this.watch(fence, over, stop);
     const secrets: string[] = [];
     try {
+      stop.throwIfAborted();
       await this.slice(sight, fence, stop, secrets);
       return { end: 'paused' };
     } catch (error) {
       return endOf(stop.aborted ? new Stopped('aborted') : error, secrets);
     } finally {
       over.abort(new Stopped('the slice is over'));
-      await ended;
+      // Nobody is told of an abort that came before there was a listener.
+      await end();
     }
   }
 

@@ -74,16 +74,14 @@ export class OAuth2Auth implements RestAuth {
   }
 }
 
-/** AWS Signature Version 4 with these keys, or those of the SDK's default chain. */
+/** AWS Signature Version 4 with these keys. */
 export function sigV4Auth(settings: {
   readonly region: string;
   readonly service: string;
-  readonly keys?: AwsKeys;
+  readonly keys: AwsKeys;
 }): RestAuth {
   const { region, service, keys } = settings;
-  const credentials =
-    keys ?? (async () => new (await import('@aws-sdk/client-s3')).S3Client({ region }).config.credentials());
-  const signer = new SignatureV4({ service, region, credentials, sha256: Sha256 });
+  const signer = new SignatureV4({ service, region, credentials: keys, sha256: Sha256 });
   return {
     async headers(url) {
       const { headers } = await signer.sign({

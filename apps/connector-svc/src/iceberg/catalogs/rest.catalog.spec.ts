@@ -302,6 +302,8 @@ describe('the login at a REST catalog', () => {
   test.each([
     [{ auth: 'bearer' }, {}, 'credentials.token: is missing'],
     [{ auth: 'oauth2' }, { client_id: 'x' }, 'credentials.client_secret: is missing'],
+    [{ auth: 'sigv4' }, {}, 'credentials.access_key_id, credentials.secret_access_key: both are needed'],
+    [{ catalog: 'glue' }, {}, 'credentials.access_key_id, credentials.secret_access_key: both are needed'],
     [{ auth: 'magic' }, {}, 'properties.auth'],
     [{ ware_house: 'x' }, {}, 'ware_house'],
   ])('is checked before anything is asked: %j %j', (properties, credentials, said) => {
