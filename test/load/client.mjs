@@ -19,9 +19,11 @@ export class Client {
     this.own = token === null ? {} : { authorization: `Bearer ${token}` };
   }
 
-  /** Resolves to the body; throws where there is none after a minute. */
+  /** Resolves to the body; throws where it is refused, or there is none after a minute. */
   async get(path) {
-    return (await this.ask('GET', path)).body;
+    const { status, body } = await this.ask('GET', path);
+    if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`);
+    return body;
   }
 
   /** Resolves to `{ status, body }`; a conflict is an answer, too. */

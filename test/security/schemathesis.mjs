@@ -23,10 +23,11 @@ const READY_MS = 30_000;
 const NOBODY = '01993f5e-0000-7000-8000-00000000000a';
 const secret = randomBytes(32).toString('base64url');
 /**
- * Not checked: that whatever the schemas accept is granted. What makes a cursor, a domain or a reference a good one is
- * more than a schema can say.
+ * Not checked: that whatever the schemas accept is granted – what makes a cursor, a domain or a reference a good one is
+ * more than a schema can say – and that what a POST answers with is there: with the Idempotency-Key of an earlier one it
+ * is the answer of that time, and its resource may have been deleted since.
  */
-const unchecked = 'positive_data_acceptance';
+const unchecked = 'positive_data_acceptance,ensure_resource_availability';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);

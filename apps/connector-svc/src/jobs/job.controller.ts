@@ -112,7 +112,6 @@ export class JobController {
     scope: 'write',
     params: idParams,
     answer: jobWithTables,
-    accepted: true,
   })
   async retry({ caller, params: { id } }: OfOne) {
     const again = await this.database.transaction(async (tx) => {
