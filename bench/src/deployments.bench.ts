@@ -3,6 +3,7 @@ import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import type { DeployOrder } from './house/hands.events';
 import { type House, type Spent, openHouse } from './house/house';
 import type { Database } from './house/postgres';
+import { type ServerWork, costliest, workOf } from './house/server-work';
 
 const POOL_SIZE = 500;
 const WITHIN_MS = 300_000;
@@ -112,21 +113,10 @@ async function until(reached: () => Promise<boolean>): Promise<void> {
   }
 }
 
-interface Meters extends Spent {
-  readonly statements: number;
-  readonly transactions: number;
-  readonly walMb: number;
-}
+type Meters = Spent & ServerWork;
 
 async function meters(house: House): Promise<Meters> {
-  await house.database.query('SELECT pg_stat_clear_snapshot()');
-  const [row] = await house.database.query<Omit<Meters, keyof Spent>>(
-    `SELECT (SELECT coalesce(sum(calls), 0)::float8 FROM pg_stat_statements
-         WHERE userid <> 'homeostat'::regrole AND query !~ '^(BEGIN|COMMIT)') AS statements,
-       (SELECT (xact_commit + xact_rollback)::float8 FROM pg_stat_database WHERE datname = current_database()) AS transactions,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 / 2 ^ 20 AS "walMb"`,
-  );
-  return { ...row!, ...(await house.usage()) };
+  return { ...(await workOf(house.database)), ...(await house.usage()) };
 }
 
 function spent(before: Meters, after: Meters): Measured {
@@ -160,15 +150,4 @@ async function lastBuildMs({ query }: Database): Promise<number> {
     'SELECT extract(epoch FROM max(finished_at))::float8 * 1000 AS ms FROM build',
   );
   return row!.ms;
-}
-
-async function costliest({ query }: Database): Promise<string[]> {
-  const rows = await query<{ ms: number; calls: string; rows: string; sql: string }>(
-    `SELECT total_exec_time AS ms, calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 150) AS sql FROM pg_stat_statements
-     ORDER BY total_exec_time DESC LIMIT 20`,
-  );
-  return rows.map(
-    ({ ms, calls, rows: n, sql }) =>
-      `${ms.toFixed(0).padStart(7)} ms ${calls.padStart(6)} calls ${n.padStart(7)} rows  ${sql}`,
-  );
 }

@@ -6,6 +6,7 @@ import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { quantile } from './harness/statistics';
 import { type Fleet, openFleet } from './house/fleet';
 import type { Database } from './house/postgres';
+import { costliest, workOf } from './house/server-work';
 
 const PER_SECOND = 100;
 const POOL_SIZE = 500;
@@ -30,16 +31,19 @@ export const fleet: Benchmark = {
     { name: 'from the report to its answer, median', unit: 'ms' },
     { name: 'reports per second', unit: '/s' },
     { name: 'CPU of all, of one core', unit: '%' },
+    { name: 'SQL statements per deployment', unit: '' },
+    { name: 'transactions per deployment', unit: '' },
   ],
   run,
 };
 
-async function run({ count, set, progress, say }: Settings): Promise<Measured> {
+async function run({ count, set, profileDir, progress, say }: Settings): Promise<Measured> {
   const house = await openFleet({ ...fleet.settings, ...set });
   try {
     const builds = await builtSoon(house, count, progress);
     const heard = await listen(house.brokerUrl);
     const before = await house.cpuMs();
+    const done = await workOf(house.database);
     const startedMs = performance.now();
     const accepted = await reportAll(house.url('deploy-svc'), builds, progress);
     const tookMs = performance.now() - startedMs;
@@ -51,6 +55,8 @@ async function run({ count, set, progress, say }: Settings): Promise<Measured> {
         .join(', ')}`,
     );
     await heard.close();
+    const { statements, transactions } = await workOf(house.database);
+    if (profileDir) for (const line of await costliest(house.database)) say(line);
     const waits = accepted.map(({ deploymentId, answeredMs }) => heard.at.get(deploymentId)! - answeredMs);
     return {
       'from accepted to ready, median': quantile(waits, 0.5),
@@ -62,6 +68,8 @@ async function run({ count, set, progress, say }: Settings): Promise<Measured> {
       ),
       'reports per second': (count / tookMs) * 1_000,
       'CPU of all, of one core': Object.values(spent).reduce((sum, percent) => sum + percent),
+      'SQL statements per deployment': (statements - done.statements) / count,
+      'transactions per deployment': (transactions - done.transactions) / count,
     };
   } finally {
     await house.stop();

@@ -30,6 +30,8 @@ export class Worker<Tx> {
   private reaching = 0;
   /** Room for reaches that passes under way may yet need: nobody knows before the look. */
   private reserved = 0;
+  /** The last claim came back full. Until then one pass gathers what comes while another is under way. */
+  private backlog = false;
   private committing = false;
   private wanted = false;
   private stopping = false;
@@ -92,8 +94,9 @@ export class Worker<Tx> {
   }
 
   private pump(): void {
-    const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
-    if (this.stopping || !this.wanted || room <= 0 || this.passes >= this.ports.options.passes) return;
+    const { options } = this.ports;
+    const room = Math.min(options.batch, this.limits.atOnce - this.reaching - this.reserved);
+    if (this.stopping || !this.wanted || room <= 0 || this.passes >= (this.backlog ? options.passes : 1)) return;
     this.wanted = false;
     this.passes += 1;
     this.reserved += room;
@@ -129,13 +132,17 @@ export class Worker<Tx> {
     const { notebook, options, witness } = this.ports;
     const { kind } = this.reconciler;
     const leases = await notebook.claim(kind, room, options.leaseMs);
-    if (leases.length === 0) return [];
+    if (leases.length === 0) {
+      this.backlog = false;
+      return [];
+    }
     if (this.stopping) {
       await notebook.release(kind, leases);
       return [];
     }
     const batch = this.leases.take(leases);
-    if (leases.length === room) this.again();
+    this.backlog = leases.length === room;
+    if (this.backlog) this.again();
     const waitedMs = leases.map(({ now, dueAt }) => now.getTime() - dueAt.getTime());
     witness.claimed(kind, leases.length, Math.max(...waitedMs));
     return batch;

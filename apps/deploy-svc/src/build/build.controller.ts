@@ -121,7 +121,10 @@ export class BuildController {
   }
 }
 
-/** Does a conditional write and returns the build after it. Throws a conflict that names both sides when it had no effect. */
+/**
+ * Does a conditional write and returns the build after it. Throws a conflict that names both sides when it had no effect,
+ * and not_found where the build is none of the caller's: whatever was written is rolled back then.
+ */
 async function guarded(
   tx: Tx,
   id: string,
@@ -129,7 +132,6 @@ async function guarded(
   from: readonly BuildStatus[],
   write: () => Promise<readonly unknown[]>,
 ): Promise<Build> {
-  await readOne(tx, builds, id, caller);
   const written = await write();
   const build = await readOne<Build>(tx, builds, id, caller);
   if (written.length > 0) return build;

@@ -1,4 +1,4 @@
-import { type Decision } from '@homeostat/reconcile';
+import type { Decision, NextLook } from '@homeostat/reconcile';
 import fc from 'fast-check';
 import { type PoolSight, type PoolStep, decidePool } from './pool.decide';
 
@@ -22,9 +22,14 @@ const pool = (more: Partial<PoolSight> = {}): PoolSight => ({
   ...more,
 });
 
-const acts = (step: PoolStep) => ({ verdict: 'act', step, next: 'now' });
-const makes = (turn: number, ...vms: [number, string][]) =>
-  acts({ do: 'make', vms: vms.map(([number, region]) => ({ number, region })), turn });
+const acts = (step: PoolStep, next: NextLook = 'now') => ({ verdict: 'act', step, next });
+const make = (turn: number, ...vms: [number, string][]): PoolStep => ({
+  do: 'make',
+  vms: vms.map(([number, region]) => ({ number, region })),
+  turn,
+});
+const makesAll = (...args: Parameters<typeof make>) => acts(make(...args), 'settled');
+const makesSome = (...args: Parameters<typeof make>) => acts(make(...args), 'now');
 const waits = (until: Date, because: string, fix: string) => ({
   verdict: 'wait',
   until,
@@ -36,13 +41,13 @@ const exhausted = 'every address of the network is used or in quarantine';
 
 // prettier-ignore
 const rows: [string, PoolSight, object][] = [
-  ['fills an empty pool', pool(), makes(3, [0, 'eu'], [1, 'us'], [2, 'eu'])],
-  ['makes only what is missing', pool({ free: ['a', 'b'] }), makes(1, [0, 'eu'])],
+  ['fills an empty pool', pool(), makesAll(3, [0, 'eu'], [1, 'us'], [2, 'eu'])],
+  ['makes only what is missing', pool({ free: ['a', 'b'] }), makesAll(1, [0, 'eu'])],
   ['counts VMs on their way, so that two replicas never make too many', pool({ initializing: 3 }), { verdict: 'settle' }],
   ['makes nothing twice after a crash between making and booting', pool({ free: ['a'], initializing: 2 }), { verdict: 'settle' }],
-  ['goes on with the next region after a restart', pool({ free: ['a', 'b'], turn: 7 }), makes(8, [0, 'us'])],
-  ['begins with the first region again after the last', pool({ regions: ['eu', 'us', 'ap'], turn: 2 }), makes(5, [0, 'ap'], [1, 'eu'], [2, 'us'])],
-  ['makes as many as there are numbers', pool({ numbers: [8191] }), makes(1, [8191, 'eu'])],
+  ['goes on with the next region after a restart', pool({ free: ['a', 'b'], turn: 7 }), makesAll(8, [0, 'us'])],
+  ['begins with the first region again after the last', pool({ regions: ['eu', 'us', 'ap'], turn: 2 }), makesAll(5, [0, 'ap'], [1, 'eu'], [2, 'us'])],
+  ['makes as many as there are numbers', pool({ numbers: [8191] }), makesSome(1, [8191, 'eu'])],
   ['is content when it is full', pool({ free: ['a', 'b', 'c'] }), { verdict: 'settle', because: '3 of 3 VM(s) are free, 0 on their way' }],
   ['makes nothing where the wanted size is 0', pool({ size: 0 }), { verdict: 'settle' }],
   ['says who waits where the wanted size is 0', pool({ size: 0, claims: ['1'] }), { verdict: 'settle', because: '0 of 0 VM(s) are free, 0 on their way; 1 claim(s) wait for a VM' }],
@@ -51,6 +56,7 @@ const rows: [string, PoolSight, object][] = [
   ['binds as many as there are claims', pool({ claims: ['1', '2'], free: ['a', 'b', 'c'] }), acts({ do: 'bind', pairs: [{ claim: '1', vm: 'a' }, { claim: '2', vm: 'b' }] })],
   ['serves claims before it fills up', pool({ claims: ['1'], free: ['a'] }), acts({ do: 'bind', pairs: [{ claim: '1', vm: 'a' }] })],
   ['serves claims from a pool that is larger than wanted', pool({ size: 0, claims: ['1'], free: ['a'] }), acts({ do: 'bind', pairs: [{ claim: '1', vm: 'a' }] })],
+  ['replaces together what was bound while there are VMs to spare', pool({ claims: ['1'], free: ['a', 'b', 'c'] }), acts({ do: 'bind', pairs: [{ claim: '1', vm: 'a' }] }, from(100))],
   ['binds though there is no address left', pool({ claims: ['1'], free: ['a'], numbers: [], condition: 'AddressesExhausted' }), acts({ do: 'bind', pairs: [{ claim: '1', vm: 'a' }] })],
 
   ['boots what is off before it makes anything', pool({ off: ['x', 'y', 'z', 'w'] }), acts({ do: 'boot_again', vms: ['x', 'y', 'z'] })],
@@ -59,7 +65,8 @@ const rows: [string, PoolSight, object][] = [
   ['removes a released VM when none is wanted', pool({ size: 0, off: ['x'] }), acts({ do: 'discard', vms: ['x'] })],
   ['removes the VMs with the highest numbers from a pool that is too large', pool({ size: 1, free: ['a', 'b', 'c'] }), acts({ do: 'discard', vms: ['b', 'c'] })],
   ['empties a pool that is not wanted', pool({ size: 0, free: ['a', 'b'] }), acts({ do: 'discard', vms: ['a', 'b'] })],
-  ['does not give warm VMs for those that are on their way when it shrinks', pool({ size: 2, free: ['a', 'b'], initializing: 5 }), { verdict: 'settle' }],
+  ['does not give warm VMs for those that are on their way when it shrinks', pool({ size: 2, free: ['a', 'b'], initializing: 5 }), { verdict: 'wait', until: from(1_000) }],
+  ['watches for those on their way where a claim waits', pool({ initializing: 3, claims: ['1'] }), { verdict: 'wait', until: from(1_000) }],
 
   ['says once that there is no region', pool({ regions: [] }), reports('NoRegion')],
   ['waits for a region', pool({ regions: [], condition: 'NoRegion' }), waits(from(minute), 'there is no region to make VMs in', 'POST /v1/regions')],
@@ -67,7 +74,7 @@ const rows: [string, PoolSight, object][] = [
   ['waits for the end of a quarantine', pool({ numbers: [], nextNumberAt: from(9_000), condition: 'AddressesExhausted' }), waits(from(9_000), exhausted, 'RECONCILER_VM_NETWORK')],
   ['looks after a minute where no quarantine ends before', pool({ numbers: [], nextNumberAt: from(9 * minute), condition: 'AddressesExhausted' }), waits(from(minute), exhausted, 'RECONCILER_VM_NETWORK')],
   ['says what hinders it now', pool({ numbers: [], condition: 'NoRegion' }), reports('AddressesExhausted')],
-  ['goes on when there is an address again', pool({ numbers: [4], condition: 'AddressesExhausted' }), makes(1, [4, 'eu'])],
+  ['goes on when there is an address again', pool({ numbers: [4], condition: 'AddressesExhausted' }), makesSome(1, [4, 'eu'])],
   ['takes back what it said when the pool is full by other means', pool({ free: ['a', 'b', 'c'], numbers: [], condition: 'AddressesExhausted' }), reports(null)],
 ];
 

@@ -37,11 +37,15 @@ export type PoolStep =
   | { readonly do: 'report'; readonly condition: PoolCondition | null; readonly message: string | null };
 
 const RECHECK_MS = 60_000;
+/** With VMs to spare, those that were bound are replaced together. */
+const GATHER_MS = 100;
+/** Until it is seen that VMs on their way have come. Those that a claim waits for wake the pool themselves. */
+const ARRIVAL_MS = 1_000;
 
 /** Serves claims in their order, then brings the pool to its size (spec 1, "VM pool"). */
 export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
   const missing = pool.size - pool.pooling - pool.initializing;
-  if (pool.claims.length > 0 && pool.free.length > 0) return bind(pool);
+  if (pool.claims.length > 0 && pool.free.length > 0) return bind(pool, now);
   if (missing > 0) return topUp(pool, missing, now);
   if (pool.condition !== null)
     return act({ do: 'report', condition: null, message: null }, 'nothing hinders the pool any more');
@@ -53,12 +57,19 @@ export function decidePool(pool: PoolSight, now: Date): Decision<PoolStep> {
       `the pool is ${surplus} VM(s) larger than ${pool.size}`,
     );
   }
+  if (pool.initializing > 0 && (pool.waitingClaims > 0 || missing < 0))
+    return wait(stateOf(pool), new Date(now.getTime() + ARRIVAL_MS));
   return settle(stateOf(pool));
 }
 
-function bind(pool: PoolSight): Decision<PoolStep> {
+function bind(pool: PoolSight, now: Date): Decision<PoolStep> {
   const pairs = pool.claims.slice(0, pool.free.length).map((claim, at) => ({ claim, vm: pool.free[at]! }));
-  return act({ do: 'bind', pairs }, `${pool.waitingClaims} claim(s) wait, ${pool.pooling} VM(s) are free`);
+  const isAmple = pairs.length === pool.waitingClaims && pool.pooling - pairs.length > pool.size / 2;
+  return act(
+    { do: 'bind', pairs },
+    `${pool.waitingClaims} claim(s) wait, ${pool.pooling} VM(s) are free`,
+    isAmple ? new Date(now.getTime() + GATHER_MS) : 'now',
+  );
 }
 
 /** Released VMs return to the pool though it is full: what is too much then goes, beginning with the newest. */
@@ -75,7 +86,8 @@ function topUp(pool: PoolSight, missing: number, now: Date): Decision<PoolStep> 
   const vms = pool.numbers
     .slice(0, missing)
     .map((number, at) => ({ number, region: regions[(turn + at) % regions.length]! }));
-  if (vms.length > 0) return act({ do: 'make', vms, turn: turn + vms.length }, because);
+  if (vms.length > 0)
+    return act({ do: 'make', vms, turn: turn + vms.length }, because, vms.length === missing ? 'settled' : 'now');
   return hindered(pool, 'AddressesExhausted', 'widen RECONCILER_VM_NETWORK, or let deployments go', now);
 }
 

@@ -98,11 +98,14 @@ export class VmReconciler implements HouseReconciler<VmSight, VmStep, VmReach> {
     }
   }
 
-  private pooled(moved: Moved[], tx: Tx): Moved[] {
+  /** The pool may have use for it: at once only where a claim waits. */
+  private async pooled(moved: Moved[], tx: Tx): Promise<Moved[]> {
     for (const { id, generation, region_id } of moved) {
       tx.emit('vm.pooled', { tenant_id: 'system', subject: id, version: generation, data: { vm_id: id, region_id } });
     }
-    return this.freed(moved, tx);
+    const waiting = await tx.query('SELECT FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL LIMIT 1');
+    if (waiting.length > 0) tx.look('pool', POOL_ID);
+    return moved;
   }
 
   private running(moved: Moved[], tx: Tx): Moved[] {
