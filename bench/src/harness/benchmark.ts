@@ -4,6 +4,8 @@ export interface Figure {
   readonly unit: string;
   /** At most this much is wanted. */
   readonly bar?: number;
+  /** At least this much is wanted. */
+  readonly atLeast?: number;
   /** What the original, a Go service, needed for the same on two cores. */
   readonly original?: number;
 }

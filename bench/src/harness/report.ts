@@ -62,17 +62,18 @@ function titleOf({ benchmark, about, count, settings, runs, loads }: Result): st
 }
 
 function rowsOf({ figures, runs }: Result): string[][] {
-  return figures.map(({ name, unit, bar, original }) => {
+  return figures.map(({ name, unit, bar, atLeast, original }) => {
     const values = runs.map((run) => run[name]!);
     if (values.some(Number.isNaN)) return [name, 'not known here', '', '', '', '', ''];
     const middle = median(values);
+    const wanted = bar ?? atLeast;
     const inUnit = (value: number): string => [digits(value), unit].filter(Boolean).join(' ');
     return [
       name,
       inUnit(middle),
       `${digits(Math.min(...values))} … ${digits(Math.max(...values))}`,
-      bar === undefined ? '' : `≤ ${inUnit(bar)}`,
-      bar === undefined ? '' : `${digits(middle / bar)} ×`,
+      bar !== undefined ? `≤ ${inUnit(bar)}` : atLeast !== undefined ? `≥ ${inUnit(atLeast)}` : '',
+      wanted === undefined ? '' : `${digits(middle / wanted)} ×`,
       original === undefined ? '' : inUnit(original),
       original === undefined ? '' : `${digits(original / middle)} : 1`,
     ];

@@ -79,49 +79,59 @@ function storable(text: string): string {
   return text.replaceAll('\0', '');
 }
 
-const sql = `
-  WITH changes AS (
-    INSERT INTO state_change (tenant_id, kind, key, from_state, to_state, because, by)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-  ), events AS (
-    INSERT INTO outbox (id, type, source, tenant_id, subject, version, data, at, traceparent)
-    SELECT id, type, $8::text, tenant_id, subject, version, data, at, traceparent
-    FROM unnest($9::uuid[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::json[], $15::timestamptz[], $16::text[])
-      AS e (id, type, tenant_id, subject, version, data, at, traceparent)
-  )
-  SELECT note_looks($17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`;
-
 /** What note_looks raises when leases were lost; its detail has their keys. */
 export const STALE_LEASES = 'HS001';
 
-/** The one statement that writes history, events and looks. */
+/**
+ * The one statement that writes history, events and looks. What there is none of is left out of it: an INSERT of no rows
+ * is planned and set up all the same, and most looks change nothing.
+ */
 export function ledgerEntry(
   { source, by }: { readonly source: string; readonly by: string },
   changes: readonly StateChange[],
   events: readonly HouseEvent[],
   notes: readonly LookNote[],
 ): { sql: string; values: unknown[] } {
-  const values: (unknown[] | string)[] = [
-    ...columns(changes, ['tenant_id', 'kind', 'key', 'from', 'to', 'because']),
-    changes.map(() => by),
-    `/homeostat/${source}`,
-    ...columns(events, ['id', 'type', 'tenantid', 'subject', 'version', 'data', 'time', 'traceparent']),
-    ...columns(notes, [
-      'kind',
-      'key',
-      'epoch',
-      'generation',
-      'due_at',
-      'outcome',
-      'because',
-      'fix',
-      'failures',
-      'pass',
-    ]),
-  ];
-  return { sql, values: values.map((value) => (typeof value === 'string' ? value : arrayLiteral(value))) };
+  const values: unknown[] = [];
+  const parameter = (value: unknown): string => `$${values.push(Array.isArray(value) ? arrayLiteral(value) : value)}`;
+  const arrays = <Row>(rows: readonly Row[], typeOf: Partial<Record<keyof Row & string, string>>): string =>
+    Object.entries(typeOf)
+      .map(([name, type]) => `${parameter(rows.map((row) => row[name as keyof Row]))}::${String(type)}[]`)
+      .join(', ');
+  const inserts: string[] = [];
+  if (changes.length > 0)
+    inserts.push(`changes AS (
+      INSERT INTO state_change (tenant_id, kind, key, from_state, to_state, because, by)
+      SELECT *, ${parameter(by)}::text FROM unnest(${arrays(changes, changeTypes)}))`);
+  if (events.length > 0)
+    inserts.push(`events AS (
+      INSERT INTO outbox (id, type, tenant_id, subject, version, data, at, traceparent, source)
+      SELECT *, ${parameter(`/homeostat/${source}`)}::text FROM unnest(${arrays(events, eventTypes)}))`);
+  const looks = notes.length > 0 ? `note_looks(${arrays(notes, noteTypes)})` : '';
+  return { sql: `${inserts.length > 0 ? `WITH ${inserts.join(', ')}` : ''} SELECT ${looks}`, values };
 }
 
-function columns<Row>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
-  return names.map((name) => rows.map((row) => row[name]));
-}
+const changeTypes = { tenant_id: 'text', kind: 'text', key: 'uuid', from: 'text', to: 'text', because: 'text' };
+const eventTypes = {
+  id: 'uuid',
+  type: 'text',
+  tenantid: 'text',
+  subject: 'uuid',
+  version: 'bigint',
+  data: 'json',
+  time: 'timestamptz',
+  traceparent: 'text',
+};
+/** In the order of the parameters of note_looks. */
+const noteTypes = {
+  kind: 'text',
+  key: 'uuid',
+  epoch: 'bigint',
+  generation: 'bigint',
+  due_at: 'timestamptz',
+  outcome: 'text',
+  because: 'text',
+  fix: 'text',
+  failures: 'integer',
+  pass: 'text',
+};

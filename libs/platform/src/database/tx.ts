@@ -121,11 +121,12 @@ export class Tx {
     const unwritten = changes.length + events.length + notes.length > 0;
     // Made before anything is sent: what cannot be written down must not be committed.
     const entry = unwritten ? ledgerEntry(this, changes, events, notes) : null;
-    const client = entry ? await this.begun() : this.client;
+    const isAlone = this.client === null;
+    const client = entry ? (this.client ??= await this.connect()) : this.client;
     if (client) {
-      // Both are sent at once: after a statement that failed, COMMIT rolls back.
       const written = entry ? this.write(client, entry) : Promise.resolve();
-      await Promise.all([written, control(client, 'COMMIT')]);
+      // A statement by itself is a transaction. Otherwise both are sent at once: after a statement that failed, COMMIT rolls back.
+      await (isAlone ? written : Promise.all([written, control(client, 'COMMIT')]));
       this.client = null;
       client.release();
     }

@@ -1,0 +1,119 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { median } from './harness/statistics';
+import { stoppable } from './house/cleanup';
+import { makeFolder } from './house/house';
+import { type Database, startDatabase } from './house/postgres';
+import { bullmq } from './looks/bullmq';
+import { CONNECTIONS, type Contender, type Opened } from './looks/contender';
+import * as graphile from './looks/graphile-worker';
+import * as ours from './looks/homeostat';
+import * as boss from './looks/pg-boss';
+
+const singles = [ours.oneByOne, graphile.oneByOne, bullmq, boss.oneByOne];
+const batches = [ours.batched, graphile.batched, boss.batched];
+/** Jobs of those that are timed one at a time. */
+const LIGHT = 50;
+const LIGHT_PAUSE_MS = 20;
+
+const rate = ({ name }: Contender): string => `${name}: looks per second`;
+const delay = ({ name }: Contender): string => `${name}: from asked for to done, median`;
+
+/** Claims and records of work that does nothing, beside what others would take for it, all in one run on one server. */
+export const looks: Benchmark = {
+  name: 'looks',
+  about: `due looks and jobs with nothing to do, in one process with ${CONNECTIONS} connections: ${[...singles, ...batches]
+    .map(({ name, settings }) => `${name} (${settings})`)
+    .join('; ')}`,
+  count: 10_000,
+  settings: {},
+  figures: () => [
+    { name: 'one by one, ours to the best of the others', unit: '×', atLeast: 1.5 },
+    { name: 'batched, ours to the best of the others', unit: '×', atLeast: 1 },
+    { name: rate(ours.oneByOne), unit: '/s', atLeast: 2_500 },
+    ...singles.slice(1).map((one) => ({ name: rate(one), unit: '/s' })),
+    { name: rate(ours.batched), unit: '/s', atLeast: 10_000 },
+    ...batches.slice(1).map((one) => ({ name: rate(one), unit: '/s' })),
+    ...[...singles, ...batches].map((one) => ({ name: delay(one), unit: 'ms' })),
+  ],
+  run,
+};
+
+async function run({ count, progress }: Settings): Promise<Measured> {
+  const server = await stoppable(async (undo) => {
+    const folder = await makeFolder();
+    undo.push(() => rm(folder, { recursive: true }));
+    const database = await startDatabase(join(folder, 'database'));
+    undo.push(database.stop);
+    return { database };
+  });
+  try {
+    const measured: Record<string, number> = {};
+    for (const one of [...singles, ...batches]) {
+      progress(one.name);
+      Object.assign(measured, await timed(one, count, server.database));
+    }
+    const best = (some: readonly Contender[]): number => Math.max(...some.map((one) => measured[rate(one)]!));
+    return {
+      'one by one, ours to the best of the others': measured[rate(ours.oneByOne)]! / best(singles.slice(1)),
+      'batched, ours to the best of the others': measured[rate(ours.batched)]! / best(batches.slice(1)),
+      ...measured,
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** A tenth of the jobs goes before, as a warm-up. */
+async function timed(one: Contender, count: number, database: Database): Promise<Measured> {
+  await withQueue(one, Math.ceil(count / 10), database, async () => {});
+  const measured: Record<string, number> = {};
+  await withQueue(one, count, database, async (seconds, lightly) => {
+    measured[rate(one)] = count / seconds;
+    measured[delay(one)] = await lightly();
+  });
+  return measured;
+}
+
+/** Fills a queue while it stands still, has it drained, and then hands over the seconds that this took. */
+async function withQueue(
+  one: Contender,
+  count: number,
+  database: Database,
+  then: (seconds: number, lightly: () => Promise<number>) => Promise<void>,
+): Promise<void> {
+  const queue = await one.open(database.url);
+  try {
+    await queue.fill(count);
+    await database.query('VACUUM ANALYZE');
+    await database.query('CHECKPOINT');
+    let hear: (id: string | null) => void = () => {};
+    const startedMs = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      let left = count;
+      hear = () => (left -= 1) === 0 && resolve();
+      queue.start((id) => hear(id)).catch(reject);
+    });
+    const seconds = (performance.now() - startedMs) / 1_000;
+    await then(seconds, () => lightly(queue, (listener) => (hear = listener)));
+  } finally {
+    await queue.close();
+  }
+}
+
+/** The median of the ms from asking for one job to its being done, with nothing else to do. */
+async function lightly(queue: Opened, listen: (listener: (id: string | null) => void) => void): Promise<number> {
+  const heardMs = new Map<string | null, number>();
+  listen((id) => heardMs.set(id, performance.now()));
+  const waits: number[] = [];
+  for (let n = 0; n < LIGHT; n += 1) {
+    await pause(LIGHT_PAUSE_MS);
+    const askedMs = performance.now();
+    const id = await queue.add();
+    while (!heardMs.has(id)) await pause(1);
+    waits.push(heardMs.get(id)! - askedMs);
+  }
+  return median(waits);
+}
