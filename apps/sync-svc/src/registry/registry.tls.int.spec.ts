@@ -1,21 +1,20 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { selfSigned } from '@homeostat/testing';
 import { RegistryClient } from './registry.client';
 
 const { signal } = new AbortController();
 const folder = mkdtempSync(join(tmpdir(), 'homeostat-registry-tls-'));
-const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+const certificate = join(folder, 'certificate.pem');
 let server: Server;
 
 beforeAll(async () => {
-  const subject = ['-subj', '/CN=registry.test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  execFileSync('openssl', [...made, ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
-  server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (_request, response) => {
+  const { key, certificate: cert } = await selfSigned('127.0.0.1');
+  writeFileSync(certificate, cert);
+  server = createServer({ key, cert }, (_request, response) => {
     response.end('{"tags":["one"]}');
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));

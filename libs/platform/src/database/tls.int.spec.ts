@@ -1,17 +1,17 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, type Server, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import { Unavailable } from '@homeostat/reconcile';
+import { newAuthority } from '@homeostat/testing';
 import { findBinaries } from '../embedded/binaries';
 import { makeCluster } from '../embedded/cluster';
 import { type Home, openHome } from '../embedded/home';
 import { Database } from './database';
 
-const run = promisify(execFile);
 const password = 'pass-word-of-nobody';
 
 let folder: string;
@@ -39,15 +39,12 @@ afterAll(async () => {
 
 /** Two issuers, and a certificate of the first for the name localhost. */
 async function makeCertificates(): Promise<void> {
-  const openssl = (...args: string[]) => run('openssl', args, { cwd: folder });
-  for (const issuer of ['ours', 'theirs']) {
-    const named = ['-subj', `/CN=${issuer}`, '-keyout', `${issuer}.key`, '-out', `${issuer}.crt`];
-    await openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', ...named);
-  }
-  await openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=db', '-keyout', 'db.key', '-out', 'db.csr');
-  await writeFile(join(folder, 'names'), 'subjectAltName=DNS:localhost');
-  const issuer = ['-CA', 'ours.crt', '-CAkey', 'ours.key', '-CAcreateserial', '-extfile', 'names'];
-  await openssl('x509', '-req', '-in', 'db.csr', '-days', '2', '-out', 'db.crt', ...issuer);
+  const [ours, theirs] = await Promise.all([newAuthority('ours'), newAuthority('theirs')]);
+  const db = await ours.issue('localhost');
+  await writeFile(join(folder, 'ours.crt'), ours.certificate);
+  await writeFile(join(folder, 'theirs.crt'), theirs.certificate);
+  await writeFile(join(folder, 'db.crt'), db.certificate);
+  await writeFile(join(folder, 'db.key'), db.key);
   for (const name of ['db.key', 'db.crt']) {
     await chmod(join(folder, name), 0o600);
     await chown(join(folder, name), home.account.uid, home.account.gid);

@@ -1,11 +1,9 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Server, createServer } from 'node:tls';
-import { promisify } from 'node:util';
-import { type TestBroker, hasBroker, testBroker } from '@homeostat/testing';
+import { type TestBroker, hasBroker, selfSigned, testBroker } from '@homeostat/testing';
 import { dial, hangUp } from './broker';
 
 jest.setTimeout(120_000);
@@ -19,26 +17,11 @@ let url: URL;
   beforeAll(async () => {
     broker = await testBroker();
     directory = await mkdtemp(join(tmpdir(), 'homeostat-tls-'));
-    const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    await promisify(execFile)('openssl', [
-      ...[
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-      ],
-      ...['-days', '1', '-subj', '/CN=broker', '-addext', 'subjectAltName=IP:127.0.0.1'],
-    ]);
+    const { key, certificate: cert } = await selfSigned('127.0.0.1');
+    await writeFile(join(directory, 'cert.pem'), cert);
     url = new URL(broker.url);
     const { port } = url;
-    server = createServer({ key: await readFile(key), cert: await readFile(cert) }, (near) => {
+    server = createServer({ key, cert }, (near) => {
       const far = connect(Number(port), '127.0.0.1');
       near.pipe(far).pipe(near);
       for (const socket of [near, far]) socket.on('error', () => socket.destroy());
