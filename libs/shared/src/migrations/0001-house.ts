@@ -107,7 +107,8 @@ const touch = `
 const claimLooks = `
   CREATE FUNCTION claim_looks(wanted_kind text, at_most integer, holder text, lease interval)
   RETURNS TABLE (key uuid, epoch bigint, generation bigint, failures integer, due_at timestamptz, now timestamptz)
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
   BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     IF current_setting('role') NOT IN ('none', (SELECT k.role FROM reconcile_kind k WHERE k.kind = wanted_kind)) THEN
