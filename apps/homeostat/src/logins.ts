@@ -1,13 +1,12 @@
 import { Database, houseSettings, readSettings } from '@homeostat/platform';
 import { z } from 'zod';
 import { adminOf, makeBrokerUser } from './broker-user';
+import { type Login, refuseSurplus } from './login-rights';
 import { scramVerifier } from './scram';
 import { services } from './up';
 
 /** A login is called like its service, in PostgreSQL and in RabbitMQ. */
-type Named = Pick<(typeof services)[number], 'name' | 'role'>;
-
-const variableOf = ({ name }: Named, of: 'DATABASE' | 'BROKER'): string =>
+const variableOf = ({ name }: Login, of: 'DATABASE' | 'BROKER'): string =>
   `${name.toUpperCase().replaceAll('-', '_')}_${of}_PASSWORD`;
 
 const password = z
@@ -16,7 +15,8 @@ const password = z
 
 /**
  * Makes a login for each service in PostgreSQL, which may do nothing but take the service's role, and a user in RabbitMQ,
- * which may do nothing but use the service's own queues. Whatever is there already is set right. Returns the names.
+ * which may do nothing but use the service's own queues. Whatever is there already is set right, except a login that
+ * may do more: that throws, and says how to take it away. Returns the names.
  */
 export async function makeLogins(): Promise<string[]> {
   const variables = services.flatMap((service) => [variableOf(service, 'DATABASE'), variableOf(service, 'BROKER')]);
@@ -36,6 +36,7 @@ export async function makeLogins(): Promise<string[]> {
   const given = passwords as Record<string, string>;
   const database = new Database({ url, role: null, application: 'homeostat logins', connections: 1 });
   try {
+    await refuseSurplus(database, services);
     for (const service of services) await makeLogin(database, service, given[variableOf(service, 'DATABASE')]!);
   } finally {
     await database.close();
@@ -45,8 +46,8 @@ export async function makeLogins(): Promise<string[]> {
   return services.map(({ name }) => name);
 }
 
-/** The server never sees the password itself: it would stand in its log, should a statement fail. */
-async function makeLogin(database: Database, { name, role }: Named, secret: string): Promise<void> {
+/** Makes a login, or sets it right. The server never sees the password: it would be in its log, should a statement fail. */
+export async function makeLogin(database: Database, { name, role }: Login, secret: string): Promise<void> {
   await database.query(`DO $do$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${name}') THEN CREATE ROLE "${name}"; END IF;
   END $do$`);

@@ -61,6 +61,8 @@ export async function serve(
   void heart.start();
   const stop = async (): Promise<void> => {
     await Promise.all([heart.stop(), closed(app)]);
+    // The last answers may have brought forth events, too.
+    await house.outbox?.settled();
     await transport.disconnect();
     await Promise.all([stopTelemetry(), ...wings.map(({ database }) => database.close())]);
   };

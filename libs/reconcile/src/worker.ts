@@ -158,8 +158,8 @@ export class Worker<Tx> {
       timers: this.ports.timers,
     });
     await asked.catch(() => undefined);
-    this.reaching -= 1;
     if (this.leases.holds(held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
+    this.reaching -= 1;
     await this.concludeReturned();
     this.pump();
     this.sayIdle();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Unavailable } from '@homeostat/reconcile';
 import { entities } from '@homeostat/shared';
-import type { Pool, PoolClient } from 'pg';
+import { Client, type ClientConfig, type Pool, type PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import { arrayLiteral } from './array-literal';
 import { inSpan } from '../telemetry/spans';
@@ -15,6 +15,18 @@ export interface DatabaseOptions {
   /** Named in history rows, events and pg_stat_activity. */
   readonly application: string;
   readonly connections: number;
+}
+
+/** A new connection is there within this, or the database is away. */
+const CONNECT_MS = 5_000;
+/** Work waits for a connection that others use for as long as a statement may take: that is load, not a fault. */
+const QUEUE_MS = 30_000;
+
+/** The pool knows one limit for both of the above; it keeps to the longer one, and each connection to the shorter. */
+class HouseClient extends Client {
+  constructor(config: ClientConfig) {
+    super({ ...config, password: config.password, connectionTimeoutMillis: CONNECT_MS });
+  }
 }
 
 /** Serialization failure and deadlock: the same work, done again, may well succeed. */
@@ -35,6 +47,7 @@ export class Database {
   private readonly source: DataSource;
   private opening: Promise<Pool> | null = null;
   private pool: Pool | null = null;
+  private closed = false;
 
   constructor(
     private readonly options: DatabaseOptions,
@@ -49,8 +62,9 @@ export class Database {
       installExtensions: false,
       poolSize: options.connections,
       applicationName: options.application,
-      connectTimeoutMS: 5_000,
+      connectTimeoutMS: QUEUE_MS,
       extra: {
+        Client: HouseClient,
         options: `${role}${timeouts} ${plans}`,
         idleTimeoutMillis: 60_000,
         keepAlive: true,
@@ -91,7 +105,9 @@ export class Database {
     }
   }
 
+  /** Waits for the statements under way; whatever is asked from now on throws Unavailable. */
   async close(): Promise<void> {
+    this.closed = true;
     await this.opening?.catch(() => undefined);
     if (this.source.isInitialized) await this.source.destroy();
   }
@@ -109,7 +125,8 @@ export class Database {
     }
   }
 
-  private open(): Promise<Pool> {
+  private async open(): Promise<Pool> {
+    if (this.closed) throw new Unavailable('the database is closed: this process is ending');
     this.opening ??= this.source.initialize().then(
       ({ driver }) => (this.pool = (driver as unknown as { master: Pool }).master),
       (error: unknown) => {
@@ -174,7 +191,9 @@ function asUnavailable(error: unknown): unknown {
   const away =
     /^(08...|57P0[1-5]|53...|58030|E[A-Z]+)$/.test(sqlState(error)) ||
     ofTls.test(sqlState(error)) ||
-    /connection (terminated|timeout)|timeout exceeded|read timeout|not queryable|support SSL/i.test(String(error));
+    /connection (terminated|timeout)|timeout (exceeded|expired)|read timeout|not queryable|support SSL/i.test(
+      String(error),
+    );
   return away
     ? new Unavailable(`the database cannot be reached: ${(error as Error).message || sqlState(error)}`, {
         cause: error,

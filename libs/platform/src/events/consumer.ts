@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { HouseEvent } from '@homeostat/shared';
 import type { MessageHandler } from '@nestjs/microservices';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import type { Log } from '../logs';
+import { traceFields } from '../telemetry/traceparent';
+import { hangUp } from './broker';
 import { received } from './cloud-event';
 import { handle } from './handle';
 import { taken } from './metrics';
@@ -39,8 +42,6 @@ export class Consumer {
   constructor(
     private readonly service: string,
     private readonly handlers: ReadonlyMap<string, readonly MessageHandler[]>,
-    /** Gives up a connection that does not answer. */
-    private readonly drop: () => void,
     private readonly log: Log,
   ) {}
 
@@ -87,7 +88,7 @@ export class Consumer {
       this.why =
         `${queue} does not answer, as a quorum queue without a leader: bring back the broker’s nodes or, if they are all ` +
         `there, run: rabbitmqctl delete_queue ${queue}; it is made anew within seconds`;
-      this.drop();
+      void hangUp(model, 0);
     }, ATTACH_MS);
     try {
       const channel = await model.createChannel();
@@ -104,7 +105,7 @@ export class Consumer {
       if (this.why !== null) this.log.info({ service: this.service }, `attached to ${queueOf(this.service)}`);
       [this.attached, this.why] = [{ channel, tag }, null];
       clearTimeout(late);
-      this.watch = this.watchOver(channel);
+      this.watch = this.watchOver(model, channel);
       await end;
       return why;
     } catch (error) {
@@ -122,10 +123,10 @@ export class Consumer {
   }
 
   /** Declares everything again now and then: what somebody deleted comes back, and what is gone closes the channel. */
-  private watchOver(channel: Channel): NodeJS.Timeout {
+  private watchOver(model: ChannelModel, channel: Channel): NodeJS.Timeout {
     let asked = false;
     const look = async (): Promise<void> => {
-      if (asked) return this.drop();
+      if (asked) return hangUp(model, 0);
       asked = true;
       await declareQueues(channel, this.service, this.handlers.keys()).catch(() => undefined);
       asked = false;
@@ -153,14 +154,14 @@ export class Consumer {
       await Promise.all(handlers.map((handler) => handle(event, handler)));
       this.settle('handled', () => channel.ack(message));
     } catch (error) {
-      this.failed(channel, message, event.type, error);
+      this.failed(channel, message, event, error);
     }
   }
 
-  private failed(channel: Channel, message: ConsumeMessage, type: string, error: unknown): void {
-    const { headers, messageId } = message.properties;
-    const tries = Number(headers?.['x-delivery-count'] ?? 0);
-    const subject = { service: this.service, event_id: messageId as string, tries: tries + 1, err: error };
+  private failed(channel: Channel, message: ConsumeMessage, event: HouseEvent, error: unknown): void {
+    const { id, type, traceparent } = event;
+    const tries = Number(message.properties.headers?.['x-delivery-count'] ?? 0);
+    const subject = { service: this.service, event_id: id, tries: tries + 1, ...traceFields(traceparent), err: error };
     if (this.waiting.size >= MOST_WAITING) {
       this.log.error(subject, `${type} is a dead letter: its handler failed, and too many others wait for another try`);
       return this.settle('dead', () => channel.reject(message, false));

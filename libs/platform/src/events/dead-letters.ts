@@ -32,6 +32,8 @@ export interface Dealt {
   readonly remaining: number;
 }
 
+/** How long each question to the broker may take. A queue without a leader never answers. */
+const ANSWER_MS = 10_000;
 /** One call moves no more. */
 const MOST = 1_000;
 /** Our own header: deaths before this one. */
@@ -48,19 +50,19 @@ export class DeadLetters {
   async list(service: string, limit: number): Promise<{ items: DeadLetter[]; total: number }> {
     return this.at(service, { items: [], total: 0 }, async (channel, total) => {
       const items: DeadLetter[] = [];
-      for (const most = Math.min(limit, total); items.length < most;) {
-        const message = await channel.get(deadQueueOf(service));
+      for (const most = Math.min(limit, sought(total)); items.length < most;) {
+        const message = await answered(channel.get(deadQueueOf(service)));
         if (!message) break;
         items.push(letterOf(service, message));
       }
-      return { items, total };
+      return { items, total: Math.max(total, items.length) };
     });
   }
 
   /** Puts dead letters back into their service's queue, which gets them as if for the first time. */
   requeue(chosen: Chosen): Promise<Dealt> {
     return this.move(chosen, async (channel, message) => {
-      await sendBack(channel, queueOf(chosen.service), message);
+      await answered(sendBack(channel, queueOf(chosen.service), message));
       channel.ack(message);
     });
   }
@@ -77,14 +79,14 @@ export class DeadLetters {
   ): Promise<Dealt> {
     return this.at(service, { count: 0, remaining: 0 }, async (channel, total) => {
       let count = 0;
-      for (let seen = 0; seen < Math.min(total, MOST) && !(id !== null && count > 0); seen += 1) {
-        const message = await channel.get(deadQueueOf(service));
+      for (let seen = 0; seen < Math.min(sought(total), MOST) && !(id !== null && count > 0); seen += 1) {
+        const message = await answered(channel.get(deadQueueOf(service)));
         if (!message) break;
         if (id !== null && idOf(message) !== id) continue;
         await act(channel, message);
         count += 1;
       }
-      return { count, remaining: total - count };
+      return { count, remaining: Math.max(0, total - count) };
     });
   }
 
@@ -96,12 +98,12 @@ export class DeadLetters {
   ): Promise<T> {
     const model = await this.dialed();
     try {
-      const channel = await model.createConfirmChannel();
+      const channel = await answered(model.createConfirmChannel());
       channel.on('error', () => undefined);
-      const total = await deadOf(channel, service);
+      const total = await answered(deadOf(channel, service));
       if (total === null) return none;
       const result = await work(channel, total);
-      await channel.close();
+      await answered(channel.close());
       return result;
     } finally {
       await hangUp(model);
@@ -119,6 +121,21 @@ export class DeadLetters {
     }
     throw last;
   }
+}
+
+/** Throws where the broker does not answer in time. */
+async function answered<T>(asked: PromiseLike<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const why = `it did not answer within ${ANSWER_MS} ms, as for a queue without a leader`;
+    timer = setTimeout(() => reject(new Error(why)), ANSWER_MS);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
+/** How many to ask for: one at least, since a queue without a leader counts none, but does not answer to this. */
+function sought(total: number): number {
+  return Math.max(1, total);
 }
 
 /** How many there are, null when the service has never made its queues. */
@@ -142,8 +159,10 @@ async function sendBack(
   const options = { contentType, messageId, type, timestamp, headers, persistent: true, mandatory: true };
   await new Promise<void>((resolve, reject) => {
     let lost = false;
-    channel.once('return', () => (lost = true));
+    const onReturn = (): void => void (lost = true);
+    channel.once('return', onReturn);
     const answer = (error: Error | null): void => {
+      channel.off('return', onReturn);
       if (!error && !lost) return resolve();
       reject(error ?? new Error(`there is no queue ${queue}: start its service once (${fields.routingKey})`));
     };

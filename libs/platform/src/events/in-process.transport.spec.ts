@@ -8,7 +8,7 @@ import { HandOnFilter } from './hand-on.filter';
 import { InProcessTransport } from './in-process.transport';
 
 const heard: string[] = [];
-const logged: { msg: string; err: { message: string }; event_id: string }[] = [];
+const logged: { msg: string; err: { message: string }; event_id: string; trace_id: string; span_id: string }[] = [];
 let bad: string | null = null;
 
 @Controller()
@@ -48,7 +48,8 @@ beforeEach(() => {
 
 afterAll(() => app.close());
 
-const event = (type: string) => ({ id: uuidv7(), type }) as HouseEvent;
+const [traceId, spanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+const event = (type: string) => ({ id: uuidv7(), type, traceparent: `00-${traceId}-${spanId}-00` }) as HouseEvent;
 
 it('calls every handler that asked for a type, in whatever controller', async () => {
   const [deleted, pooled, unwanted] = [event('vm.deleted'), event('vm.pooled'), event('vm.lost')];
@@ -57,11 +58,12 @@ it('calls every handler that asked for a type, in whatever controller', async ()
   expect(heard.sort()).toEqual([`first ${deleted.id}`, `first ${pooled.id}`, `second ${deleted.id}`].sort());
 });
 
-it('leaves an event whose handler fails for later, says why, and brings the others', async () => {
+it('leaves an event whose handler fails for later, says why and in which trace, and brings the others', async () => {
   const sent = [event('vm.deleted'), event('vm.deleted'), event('vm.pooled')];
   bad = sent[0]!.id;
   expect(await transport.publish(sent)).toEqual([sent[1]!.id, sent[2]!.id]);
   expect(heard).toContain(`second ${bad}`);
-  expect(logged).toMatchObject([{ event_id: bad, msg: 'the handler of vm.deleted failed' }]);
+  const trace = { trace_id: traceId, span_id: spanId };
+  expect(logged).toMatchObject([{ event_id: bad, ...trace, msg: 'the handler of vm.deleted failed' }]);
   expect(logged[0]!.err.message).toBe('not this one');
 });

@@ -1,6 +1,7 @@
 import type { HouseEvent } from '@homeostat/shared';
 import { Server } from '@nestjs/microservices';
 import type { Log } from '../logs';
+import { traceFields } from '../telemetry/traceparent';
 import { handle } from './handle';
 import type { Transport } from './transport';
 
@@ -43,7 +44,8 @@ export class InProcessTransport extends Server implements Transport {
       await handle(event, handler);
       return true;
     } catch (error) {
-      this.log.warn({ err: error, event_id: event.id }, `the handler of ${event.type} failed`);
+      const trace = traceFields(event.traceparent);
+      this.log.warn({ err: error, event_id: event.id, ...trace }, `the handler of ${event.type} failed`);
       return false;
     }
   }

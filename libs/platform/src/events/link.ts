@@ -33,11 +33,6 @@ export class Link {
     void this.run();
   }
 
-  /** Gives a connection up that does not answer any more; another one is made. */
-  drop(): void {
-    if (this.model) void hangUp(this.model, 0);
-  }
-
   /** Ends for good; an attempt to connect that is under way ends by itself. */
   async close(): Promise<void> {
     this.ending.abort();

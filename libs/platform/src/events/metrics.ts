@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
+import type { Database } from '../database/database';
 import { watchedNow } from '../telemetry/gauges';
+import { Latest, inTime } from '../telemetry/latest';
 
 /** Events sent off, by what the broker said: arrived, or refused, which is also what was not answered in time. */
 export const published = new Counter({
@@ -31,32 +33,53 @@ export const taken = new Counter({
 /** Counting stops here: what matters is that it is much. */
 const MOST = 100_000;
 
-new Gauge({
-  name: 'homeostat_outbox_events',
-  help: `Events that were committed and are not confirmed by the broker yet, up to ${MOST}; the same at every replica`,
-  async collect() {
-    const [row] = await ask<{ n: string }>(`SELECT count(*) AS n FROM (SELECT FROM outbox LIMIT ${MOST}) AS some`);
-    if (row) this.set(Number(row.n));
-  },
-});
+/** What is in the outbox: how many events, and the age of the oldest in seconds. */
+interface Left {
+  readonly events: number;
+  readonly oldest: number;
+}
 
-new Gauge({
-  name: 'homeostat_outbox_oldest_seconds',
-  help: 'Age of the oldest event in the outbox, 0 when it is empty; the same at every replica',
-  async collect() {
-    // Ids are UUIDv7: the oldest comes first.
-    const [row] = await ask<{ age: number }>(
-      `SELECT coalesce(extract(epoch FROM clock_timestamp() - (SELECT at FROM outbox ORDER BY id LIMIT 1)), 0)::float8 AS age`,
-    );
-    if (row) this.set(Math.max(0, row.age));
-  },
-});
+outboxGauge(
+  'homeostat_outbox_events',
+  `Events that were committed and are not confirmed by the broker yet, up to ${MOST}; the same at every replica`,
+  ({ events }) => events,
+);
+outboxGauge(
+  'homeostat_outbox_oldest_seconds',
+  'Age of the oldest event in the outbox, 0 when it is empty; the same at every replica',
+  ({ oldest }) => oldest,
+);
 
-/** Asked when somebody wants to know, never on a timer. A database that is away must not keep other metrics from being told. */
-async function ask<Row>(sql: string): Promise<Row[]> {
-  return (
-    (await watchedNow()[0]
-      ?.database.query<Row>(sql)
-      .catch(() => [])) ?? []
+/** Read when somebody wants to know, never on a timer; what is not known is not told. */
+function outboxGauge(name: string, help: string, valueOf: (left: Left) => number): void {
+  new Gauge({
+    name,
+    help,
+    async collect() {
+      const [left] = await outboxNow();
+      if (left) this.set(valueOf(left));
+      else this.remove();
+    },
+  });
+}
+
+const answers = new WeakMap<Database, Latest<Left[]>>();
+
+/** All services share one outbox, so the first of them is asked. */
+async function outboxNow(): Promise<Left[]> {
+  const [wing] = watchedNow();
+  if (!wing) return [];
+  const { database } = wing;
+  const answer = answers.get(database) ?? new Latest(() => leftIn(database), 2_500);
+  answers.set(database, answer);
+  return inTime(answer.get());
+}
+
+function leftIn(database: Database): Promise<Left[]> {
+  // Ids are UUIDv7: the oldest comes first.
+  return database.query<Left>(
+    `SELECT (SELECT count(*)::integer FROM (SELECT FROM outbox LIMIT ${MOST}) AS first) AS events,
+       greatest(0, coalesce(extract(epoch FROM clock_timestamp() - (SELECT at FROM outbox ORDER BY id LIMIT 1)), 0))::float8
+         AS oldest`,
   );
 }

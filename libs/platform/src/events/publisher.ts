@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { HouseEvent } from '@homeostat/shared';
 import type { ChannelModel, ConfirmChannel } from 'amqplib';
 import type { Log } from '../logs';
+import { hangUp } from './broker';
 import { CONTENT_TYPE } from './cloud-event';
 import { confirmSeconds, published, unrouted } from './metrics';
 import { EVENTS, declareExchange } from './topology';
@@ -9,6 +10,8 @@ import { EVENTS, declareExchange } from './topology';
 /** How long a batch may wait for its confirmations. */
 const CONFIRM_MS = 5_000;
 const REOPEN_MS = 500;
+/** A broker that answers nothing but heartbeats is left for another connection. */
+const ANSWER_MS = 10_000;
 /** AMQP's PRECONDITION_FAILED: the broker will not have one of these messages, for its size. */
 const REFUSED = 406;
 
@@ -83,6 +86,7 @@ export class Publisher {
   /** Opens the channel and waits for its end; returns what ended it. */
   private async once(model: ChannelModel): Promise<string> {
     let why = 'the channel was closed';
+    const answered = this.orHangUp(model, 'open a channel');
     try {
       const channel = await model.createConfirmChannel();
       const end = new Promise<void>((resolve) => channel.once('close', () => resolve()));
@@ -94,6 +98,7 @@ export class Publisher {
       channel.once('close', () => (this.channel = null));
       channel.on('return', () => unrouted.inc());
       await declareExchange(channel);
+      answered();
       [this.channel, this.why] = [channel, null];
       for (const go of this.waiting) go();
       this.back();
@@ -101,7 +106,20 @@ export class Publisher {
       return why;
     } catch (error) {
       return (error as Error).message;
+    } finally {
+      answered();
     }
+  }
+
+  /** Gives this connection up unless the returned function is called in time; another one is made. */
+  private orHangUp(model: ChannelModel, what: string): () => void {
+    const late = setTimeout(() => {
+      const why = `the broker did not ${what} within ${ANSWER_MS} ms`;
+      if (this.model === model) this.why = why;
+      this.log.warn(`${why}; another connection is made for sending`);
+      void hangUp(model, 0);
+    }, ANSWER_MS);
+    return () => clearTimeout(late);
   }
 
   private async attempt(events: readonly HouseEvent[]): Promise<string[]> {
@@ -136,7 +154,10 @@ export class Publisher {
     if (this.blocked !== null) return;
     this.why = `the broker did not confirm events within ${CONFIRM_MS} ms`;
     this.channel = null;
-    void channel.close().catch(() => undefined);
+    const answered = this.orHangUp(this.model!, 'close a channel');
+    // The end of the connection is the channel's, too, but no answer to this.
+    channel.once('close', answered);
+    void channel.close().catch(answered);
   }
 }
 

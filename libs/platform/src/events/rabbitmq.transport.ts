@@ -11,15 +11,15 @@ import type { Transport } from './transport';
 /**
  * Carries events over RabbitMQ (decision 11). Each service of the process takes them from its own queue, which it shares
  * with its other replicas. The broker may be away at any time, from the start on. Sending has a connection of its own:
- * one that the broker blocks for its memory's sake would not let acknowledgements through either.
+ * one that the broker blocks for its memory's sake would not let acknowledgements through either. So has each service:
+ * a queue that does not answer costs its connection, and no other service's.
  */
 export class RabbitmqTransport extends Server implements Transport {
   private readonly byService = new Map<string, Map<string, MessageHandler[]>>();
   private readonly runs: (() => void)[] = [];
   private readonly publisher: Publisher;
   private readonly outbound: Link;
-  private readonly consumers: Consumer[] = [];
-  private inbound: Link | null = null;
+  private readonly receivers: { readonly consumer: Consumer; readonly link: Link }[] = [];
 
   constructor(
     private readonly broker: Broker,
@@ -41,21 +41,17 @@ export class RabbitmqTransport extends Server implements Transport {
 
   /** Begins to connect, and does not wait for it. */
   listen(callback: () => void): void {
-    const drop = (): void => this.inbound?.drop();
-    for (const [service, handlers] of this.byService)
-      this.consumers.push(new Consumer(service, handlers, drop, this.log));
-    const attach = (model: Parameters<Consumer['attach']>[0]): void => {
-      for (const consumer of this.consumers) void consumer.attach(model);
-    };
-    this.inbound = new Link(this.broker, `${this.services.join(', ')}: receives`, attach, this.log);
-    this.outbound.start();
-    if (this.consumers.length > 0) this.inbound.start();
+    for (const [service, handlers] of this.byService) {
+      const consumer = new Consumer(service, handlers, this.log);
+      const link = new Link(this.broker, `${service}: receives`, (model) => void consumer.attach(model), this.log);
+      this.receivers.push({ consumer, link });
+    }
+    for (const link of [this.outbound, ...this.receivers.map((receiver) => receiver.link)]) link.start();
     callback();
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.consumers.map((consumer) => consumer.close()));
-    await this.inbound?.close();
+    await Promise.all(this.receivers.map(({ consumer, link }) => consumer.close().then(() => link.close())));
   }
 
   async disconnect(): Promise<void> {
@@ -76,8 +72,8 @@ export class RabbitmqTransport extends Server implements Transport {
 
   /** Why events are not sent or not received, in a sentence; null when all is well. */
   get fault(): string | null {
-    const receiving = this.consumers.length === 0 ? null : (this.inbound?.fault ?? this.stuck());
-    return this.away ?? receiving;
+    const faults = this.receivers.map(({ consumer, link }) => link.fault ?? consumer.fault);
+    return this.away ?? ([...new Set(faults)].filter((fault) => fault !== null).join('; ') || null);
   }
 
   onceBack(run: () => void): void {
@@ -86,10 +82,5 @@ export class RabbitmqTransport extends Server implements Transport {
 
   publish(events: readonly HouseEvent[]): Promise<readonly string[]> {
     return this.publisher.publish(events);
-  }
-
-  private stuck(): string | null {
-    const faults = this.consumers.map(({ fault }) => fault).filter((fault) => fault !== null);
-    return faults.length > 0 ? faults.join('; ') : null;
   }
 }

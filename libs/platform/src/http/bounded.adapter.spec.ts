@@ -82,6 +82,17 @@ it('refuses headers that are larger than 16 KiB', async () => {
   expect(await said).toMatch(/^HTTP\/1\.1 431 [^]*application\/problem\+json[^]*"code":"headers_too_large"/);
 });
 
+it('does not keep the connection of a client that was refused and does not leave', async () => {
+  const port = await listening(10);
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  sockets.push(socket.on('error', () => undefined));
+  socket.write('nonsense\r\n\r\n');
+  await new Promise((resolve) => socket.once('end', resolve).resume());
+  const count = () =>
+    new Promise<number>((resolve) => app.getHttpServer().getConnections((_: unknown, open: number) => resolve(open)));
+  while ((await count()) > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
 it.each([
   ['two lengths', 'Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}'],
   ['a length and chunks', 'Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],

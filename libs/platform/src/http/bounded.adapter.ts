@@ -19,6 +19,8 @@ export const patience = {
 
 /** Longer than the longest `?wait`; then a connection is closed on which nothing was sent or read. */
 const silenceMs = 330_000;
+/** What a client that is refused gets to read the answer. */
+const lingerMs = 1_000;
 
 /** Express on a server that no client can hold on to for as long as it likes, with `connections` at most. */
 export class BoundedAdapter extends ExpressAdapter {
@@ -57,4 +59,7 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex & { _httpMessage?: 
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Were it destroyed at once, what the client is still sending would cost it the answer.
+  const late = setTimeout(() => socket.destroy(), lingerMs);
+  socket.resume().once('close', () => clearTimeout(late));
 }

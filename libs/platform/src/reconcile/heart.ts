@@ -12,13 +12,14 @@ const AUDIT_MS = 30_000;
 /** The age at which an event counts as left behind. */
 const RELAY_MS = 5_000;
 const SCHEMA_RETRY_MS = 500;
-/** Of the second that a shutdown may take, what running passes get. */
+/** Of the second that a shutdown may take, what running passes and beats get. */
 const GRACE_MS = 600;
 
 /** The few timers of a process: one question for everything that is due, whatever the number of services and resources. */
 export class Heart {
   private turn = 0;
   private stopped = false;
+  private readonly underWay = new Set<Promise<void>>();
 
   constructor(
     private readonly looks: readonly Looks[],
@@ -38,16 +39,16 @@ export class Heart {
     this.every('pulse', this.intervalMs, () => this.pulse());
     this.every('audit', AUDIT_MS, () => this.audit());
     this.every('relay', RELAY_MS, () => this.outbox.relay());
-    await this.lookAtFirst().catch((error: unknown) => this.warn('first look', error));
-    await this.outbox.relay().catch((error: unknown) => this.warn('relay', error));
-    await this.pulse().catch((error: unknown) => this.warn('pulse', error));
+    await this.beat('first look', () => this.lookAtFirst());
+    await this.beat('relay', () => this.outbox.relay());
+    await this.beat('pulse', () => this.pulse());
   }
 
-  /** Hands every lease back, within a second. */
+  /** Hands every lease back, and asks the database nothing more, within a second. */
   async stop(): Promise<void> {
     this.stopped = true;
     for (const name of this.schedule.getIntervals()) this.schedule.deleteInterval(name);
-    await Promise.all(this.looks.map(({ loop }) => loop.stop(GRACE_MS)));
+    await Promise.all([this.beatsEnd(), ...this.looks.map(({ loop }) => loop.stop(GRACE_MS))]);
     await this.outbox.settled();
   }
 
@@ -80,12 +81,26 @@ export class Heart {
     }
   }
 
+  private async beat(name: string, work: () => Promise<void>): Promise<void> {
+    if (this.stopped) return;
+    const done = work()
+      .catch((error: unknown) => this.warn(name, error))
+      .finally(() => this.underWay.delete(done));
+    this.underWay.add(done);
+    await done;
+  }
+
+  private async beatsEnd(): Promise<void> {
+    const late = new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref());
+    await Promise.race([Promise.all(this.underWay), late]);
+  }
+
   private every(name: string, ms: number, beat: () => Promise<void>): void {
     let busy = false;
     const once = async (): Promise<void> => {
       if (busy) return;
       busy = true;
-      await beat().catch((error: unknown) => this.warn(name, error));
+      await this.beat(name, beat);
       busy = false;
     };
     this.schedule.addInterval(

@@ -2,6 +2,7 @@ import { reconciledKinds } from '@homeostat/shared';
 import { Gauge } from 'prom-client';
 import type { Database } from '../database/database';
 import { type Watched, watchedNow } from './gauges';
+import { Latest, inTime } from './latest';
 
 interface Queued {
   readonly kind: string;
@@ -17,8 +18,6 @@ interface Counted {
 
 /** Due looks are counted up to here; beyond, it is enough to know that there are many. */
 const MOST = 10_000;
-/** Whoever asks for metrics does not wait for a database that is slow or away. */
-const PATIENCE_MS = 2_000;
 
 const depth: Gauge<'name'> = new Gauge({
   name: 'workqueue_depth',
@@ -54,30 +53,6 @@ const resources: Gauge<'kind' | 'state'> = new Gauge({
     ),
 });
 
-/** An answer that is asked for anew after `freshMs`, but only a hundredth of the time at most is spent on it. */
-class Latest<T> {
-  private answer: Promise<T> | null = null;
-  private until = 0;
-
-  constructor(
-    private readonly ask: () => Promise<T>,
-    private readonly freshMs: number,
-  ) {}
-
-  get(): Promise<T> {
-    const startedMs = performance.now();
-    if (this.answer !== null && startedMs < this.until) return this.answer;
-    this.until = Infinity;
-    const spent = (): void => {
-      const nowMs = performance.now();
-      this.until = nowMs + Math.max(this.freshMs, 99 * (nowMs - startedMs));
-    };
-    this.answer = this.ask();
-    this.answer.then(spent, spent);
-    return this.answer;
-  }
-}
-
 interface Counts {
   readonly queue: Latest<Queued[]>;
   readonly states: Latest<Counted[]>;
@@ -105,12 +80,6 @@ async function tell<Row, Label extends string>(
   const rows = await Promise.all(watchedNow().map((wing) => inTime(which(countsOf(wing)).get())));
   gauge.reset();
   for (const row of rows.flat()) gauge.set(...(valueOf(row) as [never, number]));
-}
-
-async function inTime<Row>(answer: Promise<Row[]>): Promise<Row[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Row[]>((resolve) => (timer = setTimeout(() => resolve([]), PATIENCE_MS)));
-  return Promise.race([answer.catch(() => []), late]).finally(() => clearTimeout(timer));
 }
 
 /** By the index of due looks. */
