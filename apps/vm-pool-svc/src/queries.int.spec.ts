@@ -91,9 +91,9 @@ describe('fault: full scans per tick – with 20 000 VMs at work, none of them i
 
   test('to observe the pool', async () => {
     const scanned = await scannedBy(async (own) => {
-      const seen = (await new PoolReconciler(own, settings).observe()).get(POOL_ID)!;
+      const seen = (await new PoolReconciler(own, { ...settings, RECONCILER_VM_POOL_SIZE: 8 }).observe()).get(POOL_ID)!;
       expect(seen).toMatchObject({
-        size: 3,
+        size: 8,
         pooling: 3,
         initializing: 0,
         waitingClaims: 5,

@@ -23,7 +23,12 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
 
   async observe(): Promise<ReadonlyMap<string, PoolSight>> {
     const { RECONCILER_VM_POOL_SIZE: size, RECONCILER_VM_NETWORK: network } = this.settings;
-    const [row] = await this.database.query<Omit<PoolSight, 'size'>>(observation, [POOL_ID, BATCH, network.blocks]);
+    const [row] = await this.database.query<Omit<PoolSight, 'size'>>(observation, [
+      POOL_ID,
+      BATCH,
+      network.blocks,
+      size,
+    ]);
     return new Map([[POOL_ID, { ...row!, size }]]);
   }
 
@@ -60,27 +65,35 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
   }
 }
 
-/** Parameters: the pool's id, how many of anything to list, how many VMs the network has room for. */
+/**
+ * Parameters: the pool's id, how many of anything to list, how many VMs the network has room for, the pool's size. What
+ * the next step has no use for is not listed: VMs only for claims or where there are too many, numbers for what is missing.
+ */
 const observation = `
-  WITH counts AS (
-    SELECT count(*) FILTER (WHERE status = 'pooling')::integer AS pooling,
-      count(*) FILTER (WHERE status = 'initializing')::integer AS initializing
-    FROM vm WHERE status IN ('pooling', 'initializing')
-  ), queue AS (
+  WITH counts AS MATERIALIZED (
+    SELECT pooling, initializing, greatest($4::integer - pooling - initializing, 0) AS missing FROM (
+      SELECT count(*) FILTER (WHERE status = 'pooling')::integer AS pooling,
+        count(*) FILTER (WHERE status = 'initializing')::integer AS initializing
+      FROM vm WHERE status IN ('pooling', 'initializing')) AS vms
+  ), queue AS MATERIALIZED (
     SELECT id, number FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL ORDER BY number LIMIT $2
+  ), limits AS MATERIALIZED (
+    SELECT CASE WHEN pooling > $4 THEN $2 ELSE (SELECT count(*) FROM queue) END AS free, least(missing, $2) AS numbers FROM counts
   ), used AS (
     SELECT coalesce(max(number) + 1, 0) AS next FROM vm_address
   ), rested AS (
-    SELECT number FROM vm_address WHERE vm_id IS NULL AND free_at <= now() AND number < $3 ORDER BY number LIMIT $2
+    SELECT number FROM vm_address WHERE vm_id IS NULL AND free_at <= now() AND number < $3 ORDER BY number
+    LIMIT (SELECT numbers FROM limits)
   ), fresh AS (
-    SELECT number FROM used, generate_series(used.next, least(used.next + $2::integer, $3::integer) - 1) AS number
+    SELECT number FROM used, limits, generate_series(used.next, least(used.next + limits.numbers::integer, $3::integer) - 1) AS number
   )
-  SELECT counts.*, pool.turn, pool.condition,
-    ARRAY (SELECT id FROM vm WHERE status = 'pooling' ORDER BY number LIMIT $2) AS free,
+  SELECT counts.pooling, counts.initializing, pool.turn, pool.condition,
+    ARRAY (SELECT id FROM vm WHERE status = 'pooling' ORDER BY number LIMIT (SELECT free FROM limits)) AS free,
     ARRAY (SELECT id FROM vm WHERE status = 'off' ORDER BY number LIMIT $2) AS off,
     (SELECT count(*)::integer FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL) AS "waitingClaims",
     ARRAY (SELECT id FROM queue ORDER BY number) AS claims,
     ARRAY (SELECT id FROM region ORDER BY number) AS regions,
-    ARRAY (SELECT number FROM (TABLE rested UNION ALL TABLE fresh) AS usable ORDER BY number LIMIT $2) AS numbers,
-    (SELECT min(free_at) FROM vm_address WHERE vm_id IS NULL AND free_at > now()) AS "nextNumberAt"
+    ARRAY (SELECT number FROM (TABLE rested UNION ALL TABLE fresh) AS usable ORDER BY number LIMIT (SELECT numbers FROM limits)) AS numbers,
+    CASE WHEN counts.missing > 0 THEN
+      (SELECT min(free_at) FROM vm_address WHERE vm_id IS NULL AND free_at > now()) END AS "nextNumberAt"
   FROM counts, pool WHERE pool.id = $1`;
