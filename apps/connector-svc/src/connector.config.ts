@@ -1,22 +1,11 @@
 import { isAbsolute } from 'node:path';
-import { duration, oneOf, whole } from '@homeostat/platform';
+import { duration, oneOf, secretsKey, whole } from '@homeostat/platform';
 import { z } from 'zod';
-
-/** AES-256. */
-const KEY_BYTES = 32;
 
 /** What connector-svc is told (spec 3). */
 export const connectorSettings = {
   /** Keys for the secrets of connectors, 32 bytes in base64 each, with commas between them: the first encrypts, all decrypt. */
-  RECONCILER_SECRETS_KEY: z
-    .string()
-    .optional()
-    .transform((text, context): readonly Buffer[] => {
-      const keys = text?.split(',').map((one) => Buffer.from(one.trim(), 'base64')) ?? [];
-      if (keys.every(({ length }) => length === KEY_BYTES)) return keys;
-      context.addIssue('holds a key that is not 32 bytes in base64: make one with `openssl rand -base64 32`');
-      return z.NEVER;
-    }),
+  RECONCILER_SECRETS_KEY: secretsKey,
   /** Folders whose files connectors may read, with commas between them; `/lake=/srv/lake` where tables know a folder by another name. */
   RECONCILER_FILE_ROOTS: z
     .string()

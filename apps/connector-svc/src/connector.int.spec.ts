@@ -123,6 +123,7 @@ function fakeTable(from: FakeLake, name: TableName, table: FakeTable): SourceTab
   };
   return {
     description,
+    snapshotIds: snapshots.map(({ id }) => id),
     async *listSnapshots(known, { signal } = {}) {
       for (const { id, parent } of snapshots.filter((one) => !known.has(one.id))) {
         await from.reached({ call: 'snapshots', table: name.name, snapshot: id, signal });
@@ -519,6 +520,23 @@ describe('a job', () => {
     const job = await run(connector, { scope: { namespace: 'sales', table: 'b' } });
     expect(job).toMatchObject({ state: 'JS_SUCCEEDED', tables_total: 1, scope: { namespace: ['sales'], table: 'b' } });
     expect((await tablesOf()).map(({ name }) => name)).toEqual(['b']);
+  });
+
+  test('is among the metrics', async () => {
+    lake.table('orders', 2);
+    const told = async (line: string) => {
+      const lines = (await (await fetch(`${running.url}/metrics`)).text()).split('\n');
+      return Number(lines.find((one) => one.startsWith(`${line} `))?.slice(line.length) ?? NaN);
+    };
+    const lines = ['homeostat_job_tables_total{outcome="done"}', 'homeostat_job_snapshots_total'];
+    const before = await Promise.all(lines.map(told));
+    let open = NaN;
+    lake.at = async ({ call: what }) => {
+      if (what === 'describe') open = await told('homeostat_running_job_tables{state="open"}');
+    };
+    await run(await connect());
+    expect(open).toBe(1);
+    expect((await Promise.all(lines.map(told))).map((now, at) => now - (before[at] || 0))).toEqual([1, 2]);
   });
 
   test('tells what happened, in events', async () => {

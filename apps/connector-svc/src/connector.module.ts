@@ -7,6 +7,7 @@ import { FACTORIES, connectorFactories } from './connector/registry';
 import { ConnectorController } from './connectors/connector.controller';
 import { ConnectorReconciler } from './connectors/connector.reconciler';
 import { JobController } from './jobs/job.controller';
+import { JobMetrics } from './jobs/job.metrics';
 import { JobReconciler } from './jobs/job.reconciler';
 import { JobWorker } from './work/job.worker';
 
@@ -18,5 +19,5 @@ export const connectorService = defineService({
   settings: connectorSettings,
   controllers: [ConnectorController, JobController, CatalogController, TableController, SnapshotController],
   reconcilers: [ConnectorReconciler, JobReconciler],
-  providers: [JobWorker, { provide: FACTORIES, useFactory: connectorFactories, inject: [SETTINGS] }],
+  providers: [JobWorker, JobMetrics, { provide: FACTORIES, useFactory: connectorFactories, inject: [SETTINGS] }],
 });

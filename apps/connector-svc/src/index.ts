@@ -1,2 +1,1 @@
 export { connectorService } from './connector.module';
-export { IcebergConnectorFactory } from './iceberg/iceberg.connector';

@@ -116,7 +116,8 @@ export async function runPython(
   return stdout;
 }
 
-function awsEnvironment(): Record<string, string> {
+/** What the AWS libraries of child processes read: the keys of suites. */
+export function awsEnvironment(): Record<string, string> {
   const { access_key_id: AWS_ACCESS_KEY_ID, secret_access_key: AWS_SECRET_ACCESS_KEY } = lakehouseKeys;
   return { AWS_REGION: region, AWS_DEFAULT_REGION: region, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
 }

@@ -81,12 +81,12 @@ export async function writeFiles(
   const ids = new Map(rows.map(({ id, digest }) => [digest.replaceAll('-', ''), id]));
   const unknown = new Map(files.filter(({ digest }) => !ids.has(digest)).map((file) => [file.digest, file]));
   if (unknown.size > 0) {
+    const column = (name: 'digest' | 'content' | 'body'): string[] => [...unknown.values()].map((file) => file[name]);
+    // One line each, since JSON has no bare line feed: as elements of an array all their quotes would be escaped.
     const made = await tx.query<{ id: string; digest: string }>(
-      `INSERT INTO plan_file (table_id, digest, content, body) SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[]) RETURNING id, digest`,
-      [
-        tableId,
-        ...(['digest', 'content', 'body'] as const).map((name) => [...unknown.values()].map((file) => file[name])),
-      ],
+      `INSERT INTO plan_file (table_id, digest, content, body)
+       SELECT $1, * FROM unnest($2::uuid[], $3::text[], string_to_array($4, E'\\n')) RETURNING id, digest`,
+      [tableId, column('digest'), column('content'), column('body').join('\n')],
     );
     for (const { id, digest } of made) ids.set(digest.replaceAll('-', ''), id);
   }

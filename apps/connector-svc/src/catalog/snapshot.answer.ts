@@ -1,3 +1,4 @@
+import { instant } from '@homeostat/platform';
 import { z } from 'zod';
 import type { ColumnRow } from './plan.writes';
 import { type StoredSchema, columnsOfFields } from './stored-schema';
@@ -20,6 +21,7 @@ export const snapshotAnswer = z.object({
   summary: z.record(z.string(), z.string()),
   is_current: z.boolean(),
   in_current_lineage: z.boolean(),
+  expired_at: instant.nullable().describe('When it was found that the source has it no more'),
   statistics_complete: z.boolean(),
   code: text.describe('Why it cannot be read: a stable word'),
   message: text,
@@ -29,7 +31,7 @@ export const snapshotAnswer = z.object({
 export const snapshotColumns = `s.table_id, s.snapshot_id, s.parent_id AS parent_snapshot_id, s.parent_present, s.sequence_number,
   s.committed_at_ms AS timestamp_ms, s.time_source, s.operation, s.schema_id, s.manifest_list, s.summary,
   coalesce(s.snapshot_id = t.current_snapshot_id, false) AS is_current, s.in_current_lineage,
-  s.load_id IS NOT NULL AS statistics_complete, s.code, s.message`;
+  s.expired_at, s.load_id IS NOT NULL AS statistics_complete, s.code, s.message`;
 
 const columnShape = {
   field_id: z.int().nullable(),

@@ -39,6 +39,22 @@ export async function writeSnapshots(
   );
 }
 
+/** Marks the snapshots of a table that its source no longer has, and those that it has again; returns whether there were any. */
+export async function markExpired(tx: Tx, tableId: string, present: readonly bigint[]): Promise<boolean> {
+  const marked = await tx.query<{ snapshot_id: string }>(
+    `UPDATE table_snapshot SET expired_at = CASE WHEN expired_at IS NULL THEN now() END
+     WHERE table_id = $1 AND (expired_at IS NULL) <> (snapshot_id = ANY ($2::bigint[])) RETURNING snapshot_id`,
+    [tableId, present],
+  );
+  if (marked.length === 0) return false;
+  await tx.query(
+    `UPDATE table_snapshot s SET parent_present = p.expired_at IS NULL FROM table_snapshot p
+     WHERE s.table_id = $1 AND p.table_id = $1 AND p.snapshot_id = s.parent_id AND p.snapshot_id = ANY ($2::bigint[])`,
+    [tableId, marked.map(({ snapshot_id }) => snapshot_id)],
+  );
+  return true;
+}
+
 /** A schema as the API shows it. */
 function storedSchema({ id, fields, identifierFieldIds }: Schema) {
   return { schema_id: id, identifier_field_ids: identifierFieldIds, fields };

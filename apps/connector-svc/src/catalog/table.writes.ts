@@ -47,6 +47,7 @@ export async function upsertTable(tx: Tx, place: Place, description: TableDescri
     return { id: old.id, changed: false };
   if (old.table_uuid !== null && description.uuid !== null && old.table_uuid !== description.uuid)
     await forgetSnapshots(tx, old.id);
+  await tx.query(keepSchemas, [old.id, description.schemas.map(({ id }) => id)]);
   await tx.query(
     `UPDATE catalog_table SET (${names}, described) = (${numbers(3)}), connector_id = $2, status = 'active', vanished_at = NULL,
        missed = 0, reason = NULL, message = NULL
@@ -97,6 +98,13 @@ function columnsOf(of: TableDescription): unknown[] {
     ...[of.defaultSpecId, JSON.stringify(specs), JSON.stringify(of.properties)],
   ];
 }
+
+/** Schemas of table `$1` that are not among `$2`, which it lists from now on, stay with the snapshots that were written with them. */
+const keepSchemas = `
+  UPDATE table_snapshot s SET schema = gone.schema
+  FROM (SELECT (one ->> 'schema_id')::integer AS id, one AS schema
+    FROM catalog_table t, json_array_elements(t.schemas) AS one WHERE t.id = $1) AS gone
+  WHERE s.table_id = $1 AND s.schema_id = gone.id AND s.schema IS NULL AND gone.id <> ALL ($2::integer[])`;
 
 /** A table of the same name that is another one: nothing that was known of the old one holds. */
 async function forgetSnapshots(tx: Tx, id: string): Promise<void> {

@@ -82,6 +82,10 @@ async function listsSnapshots(connector: Connector, { table }: ConformanceWorld)
   const seen = new Set<bigint>();
   const ids = new Set(snapshots.map(({ id }) => id));
   strictEqual(ids.size, snapshots.length, 'a snapshot came twice');
+  ok(
+    [...ids].every((id) => described.snapshotIds.includes(id)),
+    'a snapshot came that the source does not have',
+  );
   for (const { id, parentId, parentPresent } of snapshots) {
     strictEqual(parentPresent, parentId !== null && ids.has(parentId));
     ok(parentId === null || !ids.has(parentId) || seen.has(parentId), `${id} came before its parent`);

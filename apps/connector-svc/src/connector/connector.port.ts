@@ -41,6 +41,8 @@ export interface TableName {
 /** A table as it was when it was described. Fails as a whole only when nothing of it can be read. */
 export interface SourceTable {
   readonly description: TableDescription;
+  /** Ids of all snapshots that the source has: one that is known, and not among them, has expired. */
+  readonly snapshotIds: readonly bigint[];
   /**
    * Snapshots whose id is not in `known`, parents before children, those of other branches too. What cannot be read is left out;
    * the fault is thrown after the last readable one.

@@ -1,9 +1,8 @@
-import { type Caller, type Tx, tenantOf, notFound } from '@homeostat/platform';
+import { type Caller, type Secrets, type Tx, tenantOf, notFound } from '@homeostat/platform';
 import { type Connector, HouseError } from '@homeostat/shared';
 import { v7 as uuidv7 } from 'uuid';
 import { resolve } from '../catalog/destination';
 import { cancelOpenJobs } from '../jobs/job.intents';
-import type { Secrets } from '../secrets/secrets';
 import type { ConnectorChange, Login, NewConnector, Policy } from './connector.schema';
 
 /** Who wants something done to which connector. */

@@ -1,8 +1,8 @@
+import { Secrets, Unopenable } from '@homeostat/platform';
 import { type Connector as ConnectorRow, HouseError } from '@homeostat/shared';
 import type { ConnectorSettings } from '../connector.config';
 import type { Connector, ConnectorConfig, ConnectorFactory } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { Secrets, Unopenable } from '../secrets/secrets';
 import { scrubbed } from '../work/failure';
 
 /** Opens the sources of connectors, with their secrets. */

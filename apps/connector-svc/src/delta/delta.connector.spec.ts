@@ -198,7 +198,7 @@ describe('a Unity Catalog', () => {
       s3.push(asked.at(-1)!);
       return new Refusal(403, '');
     };
-    const lends = unity({ lent_credentials: 'true', s3_endpoint: base, s3_path_style: 'true' });
+    const lends = unity({ storage_access: 'lent', s3_endpoint: base, s3_path_style: 'true' });
     await expect(lends.describe({ namespace: ['main', 's'], name: 't' })).rejects.toMatchObject({ code: 'forbidden' });
     expect(JSON.parse(asked[1]!.body)).toEqual({ table_id: 'id-1', operation: 'READ' });
     expect(s3[0]!.authorization).toMatch(/Credential=AK\//);

@@ -12,6 +12,7 @@ import {
 import { ConnectorFault } from '../connector/fault';
 import { LentStores } from '../iceberg/catalogs/lent-storage';
 import { bearerAuth, noAuth, OAuth2Auth, type RestAuth } from '../iceberg/catalogs/rest.auth';
+import { RestHttp } from '../iceberg/catalogs/rest.http';
 import { GlueCatalog } from '../storage/glue';
 import {
   awsKeysOf,
@@ -26,7 +27,6 @@ import { type DeltaCatalog } from './catalogs/catalog.port';
 import { FolderCatalog } from './catalogs/folder.catalog';
 import { GlueDeltaCatalog } from './catalogs/glue.catalog';
 import { UnityCatalog } from './catalogs/unity.catalog';
-import { UnityHttp } from './catalogs/unity.http';
 import { DeltaLog } from './delta-log';
 import { DeltaTable } from './delta.table';
 import { describeTable } from './describe';
@@ -37,8 +37,8 @@ const properties = z.strictObject({
   /** What the URI is: a folder of tables, or one table; a Unity Catalog; or nothing that matters, for Glue. */
   catalog: z.enum(['filesystem', 'unity', 'glue']).default('filesystem'),
   auth: z.enum(['none', 'bearer', 'oauth2', 'aws']).default('none'),
-  /** Whether Unity Catalog lends the credentials for each table's storage. */
-  lent_credentials: z.enum(['true', 'false']).default('false'),
+  /** Whether the storage of a Unity Catalog's tables is read with the connector's own keys, or with what the catalog lends for each table. */
+  storage_access: z.enum(['own', 'lent']).default('own'),
   /** Of Glue. */
   region: z.string().min(1).default('us-east-1'),
   glue_endpoint: z.url({ protocol: /^https?$/ }).optional(),
@@ -98,8 +98,8 @@ export class DeltaConnectorFactory implements ConnectorFactory {
     const dispatcher = publicAgent(this.surroundings);
     const base = uri.replace(/\/+$/, '');
     const auth = unityAuth(base, properties, credentials, dispatcher);
-    const http = new UnityHttp(base.includes('/api/') ? base : `${base}/api/2.1/unity-catalog`, auth, dispatcher);
-    const settings = { lends: properties.lent_credentials === 'true', allowed: properties.allowed_locations };
+    const http = new RestHttp(base.includes('/api/') ? base : `${base}/api/2.1/unity-catalog`, auth, dispatcher);
+    const settings = { lends: properties.storage_access === 'lent', allowed: properties.allowed_locations };
     return new UnityCatalog(http, new LentStores(storage, properties, this.surroundings), settings);
   }
 }

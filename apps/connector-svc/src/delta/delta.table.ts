@@ -31,6 +31,7 @@ export interface Described {
 /** A Delta table as it was when it was described. Its log is opened when more than the description is asked for. */
 export class DeltaTable implements SourceTable {
   readonly description: TableDescription;
+  readonly snapshotIds: readonly bigint[];
   private readonly schemas = new WeakMap<Metadata, DeltaSchema>();
 
   constructor(
@@ -39,6 +40,7 @@ export class DeltaTable implements SourceTable {
     private readonly openLog: (signal?: AbortSignal) => Promise<DeltaLog>,
   ) {
     this.description = described.description;
+    this.snapshotIds = described.versions;
   }
 
   async *listSnapshots(known: ReadonlySet<bigint>, { signal }: CallOptions = {}): AsyncIterable<Snapshot> {

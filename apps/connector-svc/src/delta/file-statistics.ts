@@ -25,7 +25,11 @@ export function fileStatistics(stats: string | ExactJson, leaves: readonly Delta
     const min = boundOf(leaf.type, dig(least!, physicalPath));
     const max = boundOf(leaf.type, dig(greatest!, physicalPath));
     return {
-      ...{ valueCount: recordCount, nullCount: count(dig(nulls!, physicalPath)), nanCount: null, min, max },
+      valueCount: recordCount,
+      nullCount: count(dig(nulls!, physicalPath)),
+      nanCount: null,
+      min,
+      max,
       boundsTruncated: (min !== null || max !== null) && (loose || isCut(leaf.type, min) || isCut(leaf.type, max)),
     };
   });

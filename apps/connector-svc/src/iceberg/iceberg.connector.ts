@@ -26,6 +26,7 @@ import { GlueIcebergCatalog } from './catalogs/glue.catalog';
 import { LentStores } from './catalogs/lent-storage';
 import { bearerAuth, noAuth, OAuth2Auth, type OAuth2Settings, type RestAuth, sigV4Auth } from './catalogs/rest.auth';
 import { RestCatalog } from './catalogs/rest.catalog';
+import { RestHttp } from './catalogs/rest.http';
 import { IcebergTable } from './iceberg.table';
 
 const properties = z.strictObject({
@@ -94,12 +95,8 @@ export class IcebergConnectorFactory implements ConnectorFactory {
     }
     const dispatcher = publicAgent(this.surroundings);
     const { warehouse, allowed_locations: allowed } = properties;
-    return new RestCatalog(
-      { uri, warehouse, allowed },
-      restAuth(uri, properties, credentials, dispatcher),
-      dispatcher,
-      stores,
-    );
+    const http = new RestHttp(uri, restAuth(uri, properties, credentials, dispatcher), dispatcher);
+    return new RestCatalog({ warehouse, allowed }, http, stores);
   }
 }
 

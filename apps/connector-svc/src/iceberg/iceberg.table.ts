@@ -30,11 +30,13 @@ export interface LoadedTable {
 export class IcebergTable implements SourceTable {
   readonly description: TableDescription;
   readonly metadata: TableMetadata;
+  readonly snapshotIds: readonly bigint[];
   private readonly store: ObjectStore;
 
   constructor(name: TableName, { metadata, metadataLocation, store }: LoadedTable) {
     this.metadata = metadata;
     this.store = store;
+    this.snapshotIds = metadata.snapshots.map(({ id }) => id);
     const { formatVersion, uuid, location, lastUpdatedMs, currentSnapshotId, refs, properties } = metadata;
     const { schemas, currentSchemaId, partitionSpecs, defaultSpecId } = metadata;
     this.description = {

@@ -1,4 +1,5 @@
 import { ConnectorFault } from '../connector/fault';
+import { respelt } from '../connector/json-numbers';
 
 /** JSON as JSON.parse makes it, but integers that it would round are texts that begin with NUL: JsonReader reads them. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
@@ -24,43 +25,10 @@ export function parseJson(text: string, subject: string): Json {
 
 /** The same JSON with every integer of more than 15 digits as a marked string. */
 function withMarkedIntegers(text: string): string {
-  const pieces: string[] = [];
-  let from = 0;
-  for (let at = 0; at < text.length;) {
-    const code = text.charCodeAt(at);
-    const end =
-      code === quote ? endOfString(text, at) : isDigit(code) || code === minus ? endOfNumber(text, at) : at + 1;
-    if (code !== quote && end - at > exactDigits && /^-?\d+$/.test(text.slice(at, end))) {
-      pieces.push(text.slice(from, at), `"\\u0000${text.slice(at, end)}"`);
-      from = end;
-    }
-    at = end;
-  }
-  return pieces.length === 0 ? text : pieces.join('') + text.slice(from);
-}
-
-const [quote, minus] = [0x22, 0x2d];
-
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1);
-  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end < 0 ? text.length : end + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let before = at;
-  while (text.charCodeAt(before - 1) === 0x5c) before--;
-  return (at - before) % 2 === 1;
-}
-
-function endOfNumber(text: string, start: number): number {
-  let end = start + 1;
-  while (isDigit(text.charCodeAt(end)) || '.eE+-'.includes(text[end] ?? ' ')) end++;
-  return end;
-}
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
+  return respelt(text, (start, end) => {
+    const token = end - start > exactDigits ? text.slice(start, end) : '';
+    return /^-?\d+$/.test(token) ? `"\\u0000${token}"` : null;
+  });
 }
 
 /** Reads typed members of one JSON object; each throws ConnectorFault `corrupt` that names the member. */

@@ -1,9 +1,12 @@
+import { type GlueClient } from '@aws-sdk/client-glue';
+import { type S3Client } from '@aws-sdk/client-s3';
 import { isPublic } from '@homeostat/platform';
 import { lookup } from 'node:dns';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { ConnectorFault, type FaultCode } from '../connector/fault';
+import { sourceRequests } from './metrics';
 
 /** Keys of an AWS account: the connector's own or lent to it, never those that the process itself may have. */
 export interface AwsKeys {
@@ -60,6 +63,20 @@ const lookupPublic: LookupFunction = (hostname, options, found) => {
     else found(null, allowed[0]!.address, allowed[0]!.family);
   });
 };
+
+/** Lets every request of a client be counted, those that the SDK repeats too; returns the client. */
+export function counted<C extends S3Client | GlueClient>(client: C, to: 's3' | 'glue'): C {
+  const { middlewareStack } = client as S3Client;
+  // Of this priority it comes after the one that repeats.
+  middlewareStack.add(
+    (next) => (request) => {
+      sourceRequests.inc({ to });
+      return next(request);
+    },
+    { step: 'finalizeRequest', priority: 'low' },
+  );
+  return client;
+}
 
 const byName: Readonly<Record<string, FaultCode>> = {
   NoSuchKey: 'not_found',

@@ -3,6 +3,7 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { type CallOptions } from '../connector/connector.port';
 import { ConnectorFault, type FaultCode } from '../connector/fault';
+import { sourceBytes } from './metrics';
 import { canonicalUri, liesIn } from './object-uri';
 import {
   type LimitOptions,
@@ -32,6 +33,7 @@ export class FilesystemStore implements ObjectStore {
       if (length > limit) throw tooLarge(uri, length, limit);
       const bytes = Buffer.alloc(length);
       const { bytesRead } = await file.read(bytes, 0, length, range?.offset ?? 0);
+      sourceBytes.inc({ from: 'file' }, bytesRead);
       signal?.throwIfAborted();
       return bytes.subarray(0, bytesRead);
     } finally {
@@ -43,6 +45,7 @@ export class FilesystemStore implements ObjectStore {
     const path = await this.pathOf(uri);
     const { size } = regular(uri, await stat(path).catch(refused(uri)));
     if (size > limit) throw tooLarge(uri, size, limit);
+    sourceBytes.inc({ from: 'file' }, size);
     yield* createReadStream(path, { highWaterMark: 1 << 18, signal }) as AsyncIterable<Buffer>;
   }
 

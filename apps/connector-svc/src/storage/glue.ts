@@ -1,7 +1,7 @@
 import { type GlueClient, type Table } from '@aws-sdk/client-glue';
 import { type CallOptions } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { type AwsSettings, awsClientSettings, awsFault } from './aws';
+import { type AwsSettings, awsClientSettings, awsFault, counted } from './aws';
 
 const mostPages = 100_000;
 
@@ -23,7 +23,8 @@ export class GlueCatalog {
     private readonly catalogId?: string,
   ) {
     const clientSettings = awsClientSettings(settings);
-    this.sdk = () => (this.opened ??= load().then((glue) => ({ glue, client: new glue.GlueClient(clientSettings) })));
+    this.sdk = () =>
+      (this.opened ??= load().then((glue) => ({ glue, client: counted(new glue.GlueClient(clientSettings), 'glue') })));
   }
 
   async *databases({ signal }: CallOptions): AsyncIterable<string> {

@@ -2,8 +2,9 @@ import { type S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { type Readable } from 'node:stream';
 import { type CallOptions } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { type AwsKeys, type AwsSettings, awsClientSettings, awsFault } from './aws';
+import { type AwsKeys, type AwsSettings, awsClientSettings, awsFault, counted } from './aws';
 import { tooLarge } from './filesystem.storage';
+import { sourceBytes } from './metrics';
 import { parseUri } from './object-uri';
 import {
   type LimitOptions,
@@ -48,7 +49,8 @@ export class S3Store implements ObjectStore {
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     } as const;
-    this.sdk = () => (this.opened ??= load().then((s3) => ({ s3, client: new s3.S3Client(clientSettings) })));
+    this.sdk = () =>
+      (this.opened ??= load().then((s3) => ({ s3, client: counted(new s3.S3Client(clientSettings), 's3') })));
   }
 
   async read(uri: string, options: ReadOptions): Promise<Buffer> {
@@ -129,6 +131,7 @@ export class S3Store implements ObjectStore {
       throw options.signal?.aborted ? options.signal.reason : cutShort(uri, received, length);
     } finally {
       body.destroy();
+      sourceBytes.inc({ from: 's3' }, received);
     }
     if (received < length) throw cutShort(uri, received, length);
   }

@@ -8,6 +8,7 @@ import type {
 } from '../connector/connector.port';
 import { type StoredFile, storedFile, writeFiles } from '../catalog/plan.writes';
 import { beginLoad, completeLoad } from '../catalog/snapshot.writes';
+import { filesRead, snapshotsRead } from '../jobs/job.metrics';
 import type { Fence } from './fence';
 
 /** Files are written in batches of so many columns' statistics, or so many files: some megabytes at a time, whatever the table. */
@@ -60,6 +61,8 @@ export async function ingest(source: SourceTable, snapshot: Snapshot, reading: R
     const data = { table_id: tableId, snapshot_id: String(snapshot.id) };
     tx.emit('snapshot.ingested', { tenant_id: tenant, subject: tableId, version: row!.generation, data });
   });
+  snapshotsRead.inc();
+  filesRead.inc(count);
 }
 
 /** Collects files into batches; while one is being written, the next is read. */

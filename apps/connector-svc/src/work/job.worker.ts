@@ -10,6 +10,7 @@ import { Login, configFor } from '../connectors/login';
 import type { JobSight, SliceEnd } from '../jobs/job.decide';
 import { failureOf, reasonOf } from './failure';
 import { Fence, Stopped, Turnstile } from './fence';
+import { onLeanHeap } from './lean-heap';
 import { listTables } from './listing';
 import type { SliceScope } from './slice-scope';
 import { reconcileTables } from './tables';
@@ -47,7 +48,7 @@ export class JobWorker {
     const secrets: string[] = [];
     try {
       stop.throwIfAborted();
-      await this.slice(sight, fence, stop, secrets);
+      await onLeanHeap(() => this.slice(sight, fence, stop, secrets));
       return { end: 'paused' };
     } catch (error) {
       return endOf(stop.aborted ? new Stopped('aborted') : error, secrets);

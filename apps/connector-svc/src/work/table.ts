@@ -2,8 +2,9 @@ import type { Tx } from '@homeostat/platform';
 import { HouseError } from '@homeostat/shared';
 import type { Snapshot, SourceTable } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { spoil, writeSnapshots } from '../catalog/snapshot.writes';
+import { markExpired, spoil, writeSnapshots } from '../catalog/snapshot.writes';
 import { completeTable, upsertTable } from '../catalog/table.writes';
+import { tablesDone } from '../jobs/job.metrics';
 import { scrubbed } from './failure';
 import { type Reading, ingest } from './ingest';
 import type { SliceScope } from './slice-scope';
@@ -41,12 +42,13 @@ export async function reconcileTable(scope: SliceScope, table: JobTable): Promis
     ...(fault ? [scrubbed(fault.message, scope.secrets)] : []),
     ...[...spoilt].map(([snapshot, why]) => `snapshot ${snapshot}: ${why}`),
   ];
-  await fence.write((tx) => conclude(tx, scope, table, { id, description: source.description, told, bad }));
+  const outcome = await fence.write((tx) => conclude(tx, scope, table, { id, source, told, bad }));
+  tablesDone.inc({ outcome });
 }
 
 interface Conclusion {
   readonly id: string;
-  readonly description: SourceTable['description'];
+  readonly source: SourceTable;
   readonly told: readonly Snapshot[];
   /** What is wrong with it. */
   readonly bad: readonly string[];
@@ -56,13 +58,16 @@ async function conclude(
   tx: Tx,
   scope: SliceScope,
   table: JobTable,
-  { id, description, told, bad }: Conclusion,
-): Promise<void> {
+  { id, source, told, bad }: Conclusion,
+): Promise<'done' | 'failed'> {
   const { fence, target } = scope;
   const find = 'SELECT changed FROM job_table WHERE job_id = $1 AND n = $2';
   const [{ changed } = { changed: false }] = await tx.query<{ changed: boolean }>(find, [fence.jobId, table.n]);
   const owner = { tenant_id: target.tenant_id, connector_id: target.id };
-  const isNew = await completeTable(tx, description, { ...owner, id, told: told.map((one) => one.id), changed });
+  // Where something could not be read, what is missing may be only unreadable.
+  const expired = bad.length === 0 && (await markExpired(tx, id, source.snapshotIds));
+  const done = { ...owner, id, told: told.map((one) => one.id), changed: changed || expired };
+  const isNew = await completeTable(tx, source.description, done);
   const [state, code] = bad.length > 0 ? (['failed', 'unreadable_snapshots'] as const) : (['done', null] as const);
   const message = bad.length > 0 ? bad.slice(0, 3).join('; ').slice(0, 2_000) : null;
   await tx.query(
@@ -71,6 +76,7 @@ async function conclude(
     [fence.jobId, table.n, state, isNew, bad.length, code, message],
   );
   scope.tellDone(tx, id, state);
+  return state;
 }
 
 /** Snapshots that this job found to be unreadable, and why. */

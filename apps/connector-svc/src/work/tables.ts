@@ -1,5 +1,7 @@
+import { setMaxListeners } from 'node:events';
 import { Unavailable } from '@homeostat/reconcile';
 import { retryAtAfter } from '../jobs/job.decide';
+import { tablesDone } from '../jobs/job.metrics';
 import { type Failure, failureOf } from './failure';
 import { Stopped } from './fence';
 import type { SliceScope } from './slice-scope';
@@ -15,6 +17,8 @@ const PAGE = 500;
 export async function reconcileTables(scope: SliceScope, attempts: number): Promise<void> {
   const halt = new AbortController();
   const signal = AbortSignal.any([scope.signal, halt.signal]);
+  // Every request that is under way listens to it.
+  setMaxListeners(0, signal);
   const inner = { ...scope, signal };
   for (let begun = 0; begun === 0 || !scope.isOver();) {
     const queue = await dueTables(scope);
@@ -81,4 +85,5 @@ async function note(
     );
     if (isLast) scope.tellDone(tx, row?.table_id ?? null, 'failed');
   });
+  if (isLast) tablesDone.inc({ outcome: 'failed' });
 }

@@ -1,14 +1,17 @@
 import { type CallOptions, type TableName } from '../../connector/connector.port';
 import { ConnectorFault } from '../../connector/fault';
 import { type LentStores } from '../../iceberg/catalogs/lent-storage';
+import { type RestHttp } from '../../iceberg/catalogs/rest.http';
+import { type Json } from '../../iceberg/json';
 import { type ObjectStore } from '../../storage/storage.port';
-import { type ExactJson, member } from '../exact-json';
+import { member } from '../exact-json';
 import { type TablePlace } from '../table-place';
 import { type DeltaCatalog, placeOf } from './catalog.port';
-import { type UnityHttp } from './unity.http';
 
+const mostAnswerBytes = 32 << 20;
 const mostPages = 10_000;
-const pageSize = '1000';
+/** As many as the server likes: its most differs from list to list, and more is refused (50 tables, 1 000 catalogs). */
+const pageSize = '0';
 
 /** What of Unity Catalog's OpenAPI a connector is told. */
 export interface UnitySettings {
@@ -20,7 +23,7 @@ export interface UnitySettings {
 /** Delta tables of a Unity Catalog: namespaces are `<catalog>.<schema>`. */
 export class UnityCatalog implements DeltaCatalog {
   constructor(
-    private readonly http: UnityHttp,
+    private readonly http: RestHttp,
     private readonly stores: LentStores,
     private readonly settings: UnitySettings,
   ) {}
@@ -41,7 +44,7 @@ export class UnityCatalog implements DeltaCatalog {
 
   async locate({ namespace, name }: TableName, options: CallOptions): Promise<TablePlace> {
     const fullName = [...levelsOf(namespace), name].join('.');
-    const table = await this.http.ask(`tables/${encodeURIComponent(fullName)}`, {}, options);
+    const table = await this.ask(`tables/${encodeURIComponent(fullName)}`, {}, options);
     const location = member(table, 'storage_location');
     if (!isDelta(table) || typeof location !== 'string' || location === '') {
       throw new ConnectorFault('not_found', `${fullName}: in Unity Catalog, but no Delta table with a place`);
@@ -54,10 +57,10 @@ export class UnityCatalog implements DeltaCatalog {
     await this.http.close();
   }
 
-  private async storeFor(table: ExactJson, fullName: string, options: CallOptions): Promise<ObjectStore> {
+  private async storeFor(table: Json, fullName: string, options: CallOptions): Promise<ObjectStore> {
     if (!this.settings.lends) return this.stores.storeFor({});
     const asked = { table_id: member(table, 'table_id'), operation: 'READ' };
-    const lent = member(await this.http.ask('temporary-table-credentials', {}, options, asked), 'aws_temp_credentials');
+    const lent = member(await this.ask('temporary-table-credentials', {}, options, asked), 'aws_temp_credentials');
     const [id, secret, token] = ['access_key_id', 'secret_access_key', 'session_token'].map((key) => member(lent, key));
     if (typeof id !== 'string' || typeof secret !== 'string') {
       throw new ConnectorFault('unsupported', `${fullName}: Unity Catalog lends no credentials for S3`);
@@ -66,21 +69,30 @@ export class UnityCatalog implements DeltaCatalog {
     return this.stores.storeFor({ 's3.access-key-id': id, 's3.secret-access-key': secret, ...session });
   }
 
+  private ask(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    { signal }: CallOptions,
+    json?: object,
+  ): Promise<Json> {
+    return this.http.ask(path, query, { signal, json, limit: mostAnswerBytes });
+  }
+
   /** The items of all pages, until the server names no next one; a token that comes again, or too many pages, is a fault. */
   private async *pages(
     kind: string,
     query: Readonly<Record<string, string>>,
     options: CallOptions,
-  ): AsyncIterable<ExactJson> {
+  ): AsyncIterable<Json> {
     const seen = new Set<string>();
-    let token: ExactJson = null;
+    let token: Json = null;
     do {
       const place: Record<string, string> = typeof token === 'string' ? { page_token: token } : {};
-      const page: ExactJson = await this.http.ask(kind, { ...query, max_results: pageSize, ...place }, options);
+      const page = await this.ask(kind, { ...query, max_results: pageSize, ...place }, options);
       const items = member(page, kind);
       if (items !== null && !Array.isArray(items))
         throw new ConnectorFault('invalid_answer', `the listing of ${kind} is no list`);
-      yield* (items ?? []) as readonly ExactJson[];
+      yield* (items ?? []) as readonly Json[];
       token = member(page, 'next_page_token');
       if (typeof token === 'string' && (seen.has(token) || seen.size >= mostPages)) {
         throw new ConnectorFault('invalid_answer', `the listing of ${kind} has no end`);
@@ -90,11 +102,11 @@ export class UnityCatalog implements DeltaCatalog {
   }
 }
 
-function isDelta(table: ExactJson): boolean {
+function isDelta(table: Json): boolean {
   return member(table, 'data_source_format') === 'DELTA';
 }
 
-function nameOf(item: ExactJson): string {
+function nameOf(item: Json): string {
   const name = member(item, 'name');
   if (typeof name !== 'string')
     throw new ConnectorFault('invalid_answer', 'Unity Catalog lists something without a name');

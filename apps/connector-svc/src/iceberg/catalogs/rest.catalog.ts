@@ -1,4 +1,3 @@
-import { type Dispatcher } from 'undici';
 import { type CallOptions, type TableName } from '../../connector/connector.port';
 import { ConnectorFault } from '../../connector/fault';
 import { parseUri } from '../../storage/object-uri';
@@ -9,11 +8,9 @@ import { readMetadata } from '../metadata';
 import { largestMetadata, loadedTable } from '../metadata-file';
 import { type IcebergCatalog } from './catalog.port';
 import { lentCredentials, type LentStores } from './lent-storage';
-import { type RestAuth } from './rest.auth';
-import { askCatalog } from './rest.http';
+import { type RestHttp } from './rest.http';
 
 export interface RestSettings {
-  readonly uri: string;
   readonly warehouse?: string;
   readonly allowed: readonly string[];
 }
@@ -35,8 +32,7 @@ export class RestCatalog implements IcebergCatalog {
 
   constructor(
     private readonly settings: RestSettings,
-    private readonly auth: RestAuth,
-    private readonly dispatcher: Dispatcher,
+    private readonly http: RestHttp,
     private readonly stores: LentStores,
   ) {}
 
@@ -67,7 +63,7 @@ export class RestCatalog implements IcebergCatalog {
 
   async close(): Promise<void> {
     this.stores.close();
-    await this.dispatcher.destroy();
+    await this.http.close();
   }
 
   /** A catalog could otherwise make us read our own disk. */
@@ -124,30 +120,7 @@ export class RestCatalog implements IcebergCatalog {
   ) {
     const { prefix } = await this.config(options);
     const places = [...prefix.split('/').filter(Boolean), ...path].map(encodeURIComponent);
-    return this.ask(`v1/${places.join('/')}`, query, options, limit, headers);
-  }
-
-  /** Asks, and once more with a new proof when the first one was refused. */
-  private async ask(
-    path: string,
-    query: Record<string, string>,
-    options: CallOptions,
-    limit: number,
-    more = {},
-  ): Promise<Json> {
-    const url = new URL(`${this.settings.uri.replace(/\/+$/, '')}/${path}`);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    const send = async () => {
-      const headers = { ...more, ...(await this.auth.headers(url, options)) };
-      return askCatalog(this.dispatcher, { url, headers, limit, signal: options.signal });
-    };
-    try {
-      return await send();
-    } catch (error) {
-      const isRefused = error instanceof ConnectorFault && ['unauthenticated', 'not_ready'].includes(error.code);
-      if (!isRefused || !this.auth.renew()) throw error;
-      return send();
-    }
+    return this.http.ask(`v1/${places.join('/')}`, query, { ...options, limit, headers });
   }
 
   /** Asked once; after a failure anew. One caller's abort is no failure of the others: the request itself has no signal. */
@@ -163,7 +136,7 @@ export class RestCatalog implements IcebergCatalog {
   private async fetchConfig(): Promise<Agreed> {
     const { warehouse } = this.settings;
     const config = JsonReader.of(
-      await this.ask('v1/config', warehouse ? { warehouse } : {}, {}, largestPage),
+      await this.http.ask('v1/config', warehouse ? { warehouse } : {}, { limit: largestPage }),
       'config',
     );
     const facts = { ...config.textMap('defaults'), ...config.textMap('overrides') };

@@ -2,38 +2,73 @@ import { type Dispatcher, request } from 'undici';
 import { type CallOptions } from '../../connector/connector.port';
 import { ConnectorFault } from '../../connector/fault';
 import { byStatus } from '../../storage/aws';
+import { sourceBytes, sourceRequests } from '../../storage/metrics';
 import { type Json, JsonReader, parseJson } from '../json';
+import { type RestAuth } from './rest.auth';
 
-/** A request to a catalog; `form` is sent as such, by POST. */
-export interface CatalogRequest extends CallOptions {
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
+/** What is asked of a catalog; a `form` or `json` is sent as such, by POST. */
+interface Asked extends CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
   readonly form?: Readonly<Record<string, string>>;
+  readonly json?: object;
   /** Bytes of the answer that are read at most. */
   readonly limit: number;
 }
 
+/** Sends requests to the paths below one address, with a proof of who asks. */
+export class RestHttp {
+  constructor(
+    private readonly base: string,
+    private readonly auth: RestAuth,
+    private readonly dispatcher: Dispatcher,
+  ) {}
+
+  /** The JSON of a 200; asks once more with a new proof when the first one was refused. Throws ConnectorFault, as `askCatalog` does. */
+  async ask(path: string, query: Readonly<Record<string, string>>, asked: Asked): Promise<Json> {
+    const url = new URL(`${this.base.replace(/\/+$/, '')}/${path}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const send = async () => {
+      const headers = { ...asked.headers, ...(await this.auth.headers(url, asked)) };
+      return askCatalog(this.dispatcher, { ...asked, url, headers });
+    };
+    try {
+      return await send();
+    } catch (error) {
+      const isRefused = error instanceof ConnectorFault && ['unauthenticated', 'not_ready'].includes(error.code);
+      if (!isRefused || !this.auth.renew()) throw error;
+      return send();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.dispatcher.destroy();
+  }
+}
+
 /** Sends a request and returns the JSON of a 200. Throws ConnectorFault; its text has the server's own message, never headers or bodies. */
-export async function askCatalog(dispatcher: Dispatcher, asked: CatalogRequest): Promise<Json> {
-  const subject = `${asked.form ? 'POST' : 'GET'} ${asked.url.origin}${asked.url.pathname}`;
+export async function askCatalog(dispatcher: Dispatcher, asked: Asked & { readonly url: URL }): Promise<Json> {
+  const [method, type, body] = sent(asked);
+  const subject = `${method} ${asked.url.origin}${asked.url.pathname}`;
+  sourceRequests.inc({ to: 'catalog' });
   try {
     const answer = await request(asked.url, {
-      dispatcher,
-      method: asked.form ? 'POST' : 'GET',
-      headers: { accept: 'application/json', ...formType(asked), ...asked.headers },
-      body: asked.form && new URLSearchParams(asked.form).toString(),
-      signal: asked.signal,
+      ...{ dispatcher, method, body, signal: asked.signal },
+      headers: { accept: 'application/json', ...type, ...asked.headers },
     });
-    const body = await textOf(answer.body, asked.limit, subject);
-    if (answer.statusCode === 200) return parsed(body, subject);
-    throw new ConnectorFault(byStatus(answer.statusCode), `${subject}: ${answer.statusCode} ${messageOf(body)}`.trim());
+    const text = await textOf(answer.body, asked.limit, subject);
+    if (answer.statusCode === 200) return parsed(text, subject);
+    throw new ConnectorFault(byStatus(answer.statusCode), `${subject}: ${answer.statusCode} ${messageOf(text)}`.trim());
   } catch (error) {
     throw faultOf(error, subject, asked.signal);
   }
 }
 
-function formType(asked: CatalogRequest): Record<string, string> {
-  return asked.form ? { 'content-type': 'application/x-www-form-urlencoded' } : {};
+function sent({ form, json }: Asked): [method: 'GET' | 'POST', type: Record<string, string>, body: string | undefined] {
+  if (form) {
+    return ['POST', { 'content-type': 'application/x-www-form-urlencoded' }, new URLSearchParams(form).toString()];
+  }
+  if (json) return ['POST', { 'content-type': 'application/json' }, JSON.stringify(json)];
+  return ['GET', {}, undefined];
 }
 
 async function textOf(body: AsyncIterable<Buffer>, limit: number, subject: string): Promise<string> {
@@ -44,6 +79,7 @@ async function textOf(body: AsyncIterable<Buffer>, limit: number, subject: strin
     size += piece.length;
     if (size > limit) throw new ConnectorFault('too_large', `${subject}: more than ${limit} bytes came`);
   }
+  sourceBytes.inc({ from: 'catalog' }, size);
   return Buffer.concat(pieces).toString('utf8');
 }
 
@@ -55,11 +91,13 @@ function parsed(body: string, subject: string): Json {
   }
 }
 
-/** The message of Iceberg's error envelope, or of an OAuth error; nothing of other bodies. */
+/** The message of Iceberg's error envelope, of Unity Catalog's, or of an OAuth error; nothing of other bodies. */
 function messageOf(body: string): string {
   try {
     const answer = JsonReader.of(parseJson(body, ''), '');
     if (answer.has('error_description')) return cut(answer.text('error_description'));
+    if (!answer.has('error'))
+      return cut(`${answer.has('error_code') ? `${answer.text('error_code')}: ` : ''}${answer.text('message')}`);
     const error = answer.object('error');
     return cut(`${error.has('type') ? `${error.text('type')}: ` : ''}${error.text('message')}`);
   } catch {

@@ -1,6 +1,9 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { HouseError } from '@homeostat/shared';
+import { z } from 'zod';
 
+/** AES-256. */
+const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -10,7 +13,18 @@ export interface Owner {
   readonly tenant_id: string;
 }
 
-/** Encrypts the secrets of connectors for the database (AES-256-GCM, a new nonce each time), and decrypts them again. */
+/** The setting RECONCILER_SECRETS_KEY: keys of 32 bytes in base64 each, with commas between them; the first encrypts, all decrypt. */
+export const secretsKey = z
+  .string()
+  .optional()
+  .transform((text, context): readonly Buffer[] => {
+    const keys = text?.split(',').map((one) => Buffer.from(one.trim(), 'base64')) ?? [];
+    if (keys.every(({ length }) => length === KEY_BYTES)) return keys;
+    context.addIssue('holds a key that is not 32 bytes in base64: make one with `openssl rand -base64 32`');
+    return z.NEVER;
+  });
+
+/** Encrypts the secrets of resources for the database (AES-256-GCM, a new nonce each time), and decrypts them again. */
 export class Secrets {
   /** The first encrypts, all decrypt. */
   constructor(private readonly keys: readonly Buffer[]) {}
@@ -19,7 +33,7 @@ export class Secrets {
   seal(secrets: Readonly<Record<string, string>>, owner: Owner): string {
     const [key] = this.keys;
     if (!key) {
-      const detail = 'this service has no key to encrypt secrets with: set RECONCILER_SECRETS_KEY, or connect without';
+      const detail = 'this service has no key to encrypt secrets with: set RECONCILER_SECRETS_KEY, or give none';
       throw new HouseError('secrets_refused', detail);
     }
     const nonce = randomBytes(NONCE_BYTES);

@@ -30,7 +30,7 @@ test('still opens what an older key sealed, and says that it is outdated', () =>
 });
 
 test.each([
-  ['another connector', { ...owner, id: '01890000-0000-7000-8000-000000000002' }],
+  ['another resource', { ...owner, id: '01890000-0000-7000-8000-000000000002' }],
   ['another tenant', { ...owner, tenant_id: 'globex' }],
 ])('opens nothing for %s', (_who, other) => {
   const sealed = new Secrets([older]).seal(secrets, owner);
