@@ -27,6 +27,18 @@ COPY apps apps
 RUN node_modules/.bin/tsc -b apps/* && mkdir /out && \
     find apps libs \( -name package.json -o -path '*/dist/*.js' \) ! -path 'libs/testing/*' ! -path '*/demo/*' | tar -cT - | tar -xC /out
 
+# regsync, for the profile `directory` of docker-compose.yml: `docker build --target regsync .`; the image below goes without it, and without Go.
+FROM golang:1.26-bookworm AS regsync-module
+ARG GOPROXY
+RUN --mount=type=secret,id=ca,target=/tmp/ca.pem \
+    if [ -s /tmp/ca.pem ]; then export SSL_CERT_FILE=/tmp/ca.pem; fi && \
+    CGO_ENABLED=0 GOBIN=/out go install github.com/regclient/regclient/cmd/regsync@v0.11.5
+
+# Puts it where sync-svc looks for it; one that runs at this moment is replaced, and not written over.
+FROM base AS regsync
+COPY --from=regsync-module /out/regsync /regsync
+CMD ["sh", "-c", "cp /regsync /opt/regsync/.new && mv /opt/regsync/.new /opt/regsync/regsync"]
+
 FROM base
 LABEL org.opencontainers.image.title="Homeostat" \
       org.opencontainers.image.description="A fleet of reconcilers: each service, and the command line" \

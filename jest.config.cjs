@@ -51,7 +51,8 @@ const project = (displayName, more) => ({
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`, '\\.json$'],
   moduleNameMapper: {
     '^@homeostat/(.+-svc|homeostat)$': `${workspace}/apps/$1/src/index.ts`,
-    // Its exports name nothing that Jest's resolver on Node 20 would take.
+    // Their exports name nothing that Jest's resolver on Node 20 would take.
+    '^unicorn-magic$': `${workspace}/node_modules/unicorn-magic/node.js`,
     '^multiformats/(.+)$': `${workspace}/node_modules/multiformats/dist/src/$1.js`,
     '^@homeostat/(shared|reconcile|platform|testing)$': `${workspace}/libs/$1/src/index.ts`,
   },

@@ -3,7 +3,7 @@ const owned = {
   'domain-svc': ['domains', 'name-verifications'],
   'deploy-svc': ['projects', 'environments', 'deployments', 'builds', 'images'],
   'vm-pool-svc': ['regions', 'vms', 'claims', 'pool'],
-  'sync-svc': ['registry', 'records', 'cids', 'resolve'],
+  'sync-svc': ['registry', 'records', 'cids', 'resolve', 'syncs', 'registry-credentials'],
   'connector-svc': ['connectors', 'reconcile-jobs', 'catalogs', 'namespaces', 'tables'],
 };
 

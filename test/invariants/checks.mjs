@@ -1,6 +1,7 @@
 import { deployments } from './deployments.mjs';
 import { history } from './history.mjs';
 import { settled } from './settled.mjs';
+import { syncs } from './syncs.mjs';
 import { vms } from './vms.mjs';
 
 const listed = (checks, needsRest) => Object.entries(checks).map(([name, sql]) => ({ name, sql, needsRest }));
@@ -9,7 +10,7 @@ const listed = (checks, needsRest) => Object.entries(checks).map(([name, sql]) =
  * Every check: what must hold, and one statement – hence one snapshot – that returns the rows for which it does not.
  * `needsRest`: holds only when the world has converged; the others hold at any instant.
  */
-export const checks = [...listed({ ...vms, ...deployments, ...history }, false), ...listed(settled, true)];
+export const checks = [...listed({ ...vms, ...deployments, ...syncs, ...history }, false), ...listed(settled, true)];
 
 /** Runs the checks by `query(sql)`, which resolves to rows; resolves to what is violated: `{ name, rows }`. */
 export async function violations(query, { atRest }) {

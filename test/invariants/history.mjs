@@ -29,6 +29,21 @@ const moves = {
     quarantined: ['indexed', 'referrer', 'deleted'],
     referrer: ['deleted'],
   },
+  syncs: {
+    new: ['PENDING'],
+    PENDING: ['IN_PROGRESS', 'FAILED', 'DELETED'],
+    IN_PROGRESS: ['PENDING', 'COMPLETED', 'FAILED', 'DELETE_PENDING'],
+    DELETE_PENDING: ['DELETED'],
+    COMPLETED: ['DELETED', 'deleted'],
+    FAILED: ['DELETED', 'deleted'],
+    DELETED: ['deleted'],
+  },
+  'name-verifications': {
+    new: ['pending'],
+    pending: ['verified', 'failed', 'deleted'],
+    verified: ['failed', 'deleted'],
+    failed: ['verified', 'deleted'],
+  },
   domains: {
     new: ['pending'],
     pending: ['verified', 'expired', 'deleted'],
@@ -52,7 +67,7 @@ const moves = {
     JS_CANCELLED: ['deleted'],
   },
 };
-const tables = { 'reconcile-jobs': 'reconcile_job' };
+const tables = { 'reconcile-jobs': 'reconcile_job', 'name-verifications': 'name_verification' };
 
 const legal = Object.entries(moves)
   .flatMap(([kind, of]) =>

@@ -14,7 +14,8 @@ export const SNAPSHOT = '42';
  * data could bring.
  */
 export async function settle(ask, sql) {
-  return { ...(await platform(ask)), ...(await lakehouse(ask, sql)) };
+  const sync = await ask('POST /v1/syncs', { remote_directory_url: 'https://directory.example' });
+  return { ...(await platform(ask)), ...(await lakehouse(ask, sql)), syncs: sync.id };
 }
 
 async function platform(ask) {

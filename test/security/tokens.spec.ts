@@ -9,13 +9,13 @@ import { type OpenHouse, openHouse } from './house';
 
 /** The only routes that answer without a token. */
 const open = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/docs', '/docs/{file}'].map((path) => `GET ${path}`);
-/** Regions, and the directory of records, are everybody's to read. */
-const everybodys = ['regions', 'registry', 'records', 'cids', 'resolve'];
+/** Regions, and the directory of records with the names in it, are everybody's to read. */
+const everybodys = ['regions', 'registry', 'records', 'name-verifications', 'cids', 'resolve'];
 /** What there is one of, for all tenants: only an admin may ask how it is reconciled, and steer it. */
 const sole = { pool: POOL_ID, inventory: POOL_ID, registry: REGISTRY_ID };
 
 /** Of kinds whose rows belong, mostly, to the house itself, nobody else is told the next step. */
-const systems = ['vms', 'records'];
+const systems = ['vms', 'records', 'name-verifications'];
 
 const scopes = ['read', 'write', 'build', 'peer', 'admin'];
 const nobodys = '01993f5e-0000-7000-8000-00000000000a';

@@ -2,12 +2,12 @@ import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { checks, violations } from '../invariants/checks.mjs';
 
 const id = (last: number): string => `00000000-0000-7000-8000-${String(last).padStart(12, '0')}`;
-const [project, environment, deployment, build, image, claim, vm, region, domain] = [
-  11, 12, 13, 14, 15, 16, 17, 18, 19,
+const [project, environment, deployment, build, image, claim, vm, region, domain, sync] = [
+  11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
 ].map(id);
 const other = id(99);
 
-/** A world at rest: a deployment that was built and runs, a free VM, and a verified domain. */
+/** A world at rest: a deployment that was built and runs, a free VM, a verified domain, and a sync that is done. */
 const world = `
   INSERT INTO project (id, tenant_id, name) VALUES ('${project}', 'acme', 'shop');
   INSERT INTO environment (id, tenant_id, project_id, name) VALUES ('${environment}', 'acme', '${project}', 'production');
@@ -26,13 +26,16 @@ const world = `
   INSERT INTO simulated_machine (vm_id, state) VALUES ('${vm}', 'running'), ('${other}', 'up');
   INSERT INTO domain (id, tenant_id, name, token, window_ends_at, status)
     VALUES ('${domain}', 'acme', 'shop.example', 't', now(), 'verified');
+  INSERT INTO sync (id, tenant_id, remote_directory_url, remote_host, status, total, done, finished_at)
+    VALUES ('${sync}', 'acme', 'https://there.example', 'there.example', 'COMPLETED', 1, 1, now());
+  INSERT INTO sync_record (sync_id, cid, state) VALUES ('${sync}', 'a', 'done');
   INSERT INTO reconcile_status (kind, key, due_at) VALUES
     ('domains', '${domain}', now() + interval '1 h'), ('deployments', '${deployment}', NULL), ('vms', '${vm}', NULL);
   INSERT INTO state_change (tenant_id, kind, key, from_state, to_state, because, by)
     SELECT 'acme', kind, key::uuid, lag(word) OVER (PARTITION BY key ORDER BY at), word, 'because', 'test' FROM (VALUES
       ('deployments', '${deployment}', '{queued,building,ready}'), ('builds', '${build}', '{queued,building,ready}'),
       ('vms', '${vm}', '{initializing,pooling,starting,running}'), ('vms', '${other}', '{initializing,pooling}'),
-      ('domains', '${domain}', '{pending,verified}')) AS life (kind, key, words),
+      ('syncs', '${sync}', '{PENDING,IN_PROGRESS,COMPLETED}'), ('domains', '${domain}', '{pending,verified}')) AS life (kind, key, words),
       unnest(words::text[]) WITH ORDINALITY AS word (word, at)`;
 
 /** Nothing in the database prevents what follows any more. */
@@ -100,6 +103,9 @@ const breaks: Record<string, string> = {
   'every ready deployment runs': `UPDATE vm SET status = 'starting' WHERE id = '${vm}'`,
   'no claim waits': `UPDATE vm_claim SET vm_id = NULL`,
   'no claim that was released keeps its VM': `UPDATE vm_claim SET released_at = now()`,
+  'somebody attends to every open sync': `UPDATE sync SET status = 'IN_PROGRESS', finished_at = NULL`,
+  'a sync has counted its records right': `UPDATE sync SET total = 2`,
+  'a sync that is completed has every record': `UPDATE sync SET done = 0; UPDATE sync_record SET state = 'pending'`,
   'no VM is on its way': `UPDATE vm SET status = 'off' WHERE id = '${other}'`,
   'no machine is without a VM': `INSERT INTO simulated_machine (vm_id, state) VALUES ('${id(98)}', 'up')`,
   'every VM has a machine in its state': `UPDATE simulated_machine SET state = 'stopped'`,

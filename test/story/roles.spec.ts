@@ -11,7 +11,8 @@ const owned: Record<ServiceRole, readonly string[]> = {
   homeostat_deploy: ['build', 'deployment', 'environment', 'image', 'project'],
   homeostat_vm_pool: ['pool', 'region', 'simulated_machine', 'vm', 'vm_address'],
   homeostat_sync: [
-    ...['fallback_tag', 'record', 'record_content', 'record_word', 'referrer', 'registry', 'registry_page'],
+    ...['fallback_tag', 'record', 'record_content', 'record_word', 'referrer', 'registry', 'registry_page', 'sync'],
+    'sync_record',
   ],
   homeostat_connector: [
     ...['catalog', 'catalog_table', 'connector', 'job_table', 'namespace', 'plan_entry', 'plan_file', 'reconcile_job'],

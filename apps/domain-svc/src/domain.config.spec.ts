@@ -13,6 +13,14 @@ test('has the defaults of the specification', () => {
     RECONCILER_DOMAIN_MAX_CHECK_INTERVAL: 600_000,
     RECONCILER_DOMAIN_RECHECK: 24 * hour,
     RECONCILER_DOMAIN_LAPSE_GRACE: 72 * hour,
+    RECONCILER_NAME_ENABLED: true,
+    RECONCILER_NAME_INTERVAL: hour,
+    RECONCILER_NAME_TTL: 168 * hour,
+    RECONCILER_NAME_GRACE: 72 * hour,
+    RECONCILER_NAME_RECORD_TIMEOUT: 30_000,
+    RECONCILER_NAME_ALLOW_HTTP: false,
+    RECONCILER_NAME_CA_FILE: null,
+    RECONCILER_ALLOW_PRIVATE_ADDRESSES: false,
   });
 });
 
@@ -40,6 +48,9 @@ test.each([
   ['RECONCILER_DOMAIN_LABEL', 'a'.repeat(41)],
   ['RECONCILER_DOMAIN_WINDOW', '-48h'],
   ['RECONCILER_DOMAIN_RECHECK', 'daily'],
+  ['RECONCILER_NAME_TTL', '0s'],
+  ['RECONCILER_NAME_ALLOW_HTTP', 'yes'],
+  ['RECONCILER_NAME_CA_FILE', '/nowhere/ca.pem'],
 ])('%s does not take "%s"', (variable, text) => {
   expect(() => readSettings(domainSettings, { [variable]: text })).toThrow(variable);
 });

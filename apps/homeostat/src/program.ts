@@ -61,6 +61,7 @@ program
     process.stdout.write(`${await tokenOf(wanted)}\n`);
   });
 
+const names = services.map(({ name }) => name);
 const deadLetters = program
   .command('dead-letters')
   .description('deal with the messages at RECONCILER_AMQP_URL that services gave up');
@@ -70,10 +71,7 @@ deadLetters
   .description('show them, the oldest of each service first')
   .option('--service <name>', 'of one service')
   .option('--limit <number>', 'of each service', '50')
-  .action(async (wish: Wish) => {
-    const names = services.map(({ name }) => name);
-    process.stdout.write(`${await listDeadLetters(names, wish)}\n`);
-  });
+  .action(async (wish: Wish) => void process.stdout.write(`${await listDeadLetters(names, wish)}\n`));
 
 for (const [how, what] of [
   ['requeue', 'let the service try them again'],
@@ -84,7 +82,7 @@ for (const [how, what] of [
     .description(`${what}: one, or up to 1000 at a time`)
     .requiredOption('--service <name>', 'whose')
     .option('--id <id>', 'only this one')
-    .action(async (wish: Wish & { service: string }) => say(await dealWith(how, wish)));
+    .action(async (wish: Wish & { service: string }) => say(await dealWith(how, names, wish)));
 
 function databaseUrl(): string | null {
   const { RECONCILER_DATABASE_URL: url } = readSettings({

@@ -1,14 +1,12 @@
-import { createHash } from 'node:crypto';
-import { type Server, createServer } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Running, serve } from '@homeostat/platform';
 import { REGISTRY_ID } from '@homeostat/shared';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { FakeRegistry, type TestDatabase, sha256, testDatabase } from '@homeostat/testing';
 import { RECORD_LIMIT } from './record/validation/record.validation';
 import { cidOf } from './registry/cid';
 import { syncService } from './sync.module';
 
-const sha = (bytes: Buffer | string) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 const good = {
   name: 'agent',
   version: '1.0.0',
@@ -19,58 +17,12 @@ const good = {
   skills: [],
 };
 
-/** A registry that holds whatever it is given, true or not, two tags a page. */
-class FakeRegistry {
-  readonly manifests = new Map<string, string>();
-  readonly blobs = new Map<string, string>();
-  /** Answers to a listing, by its number of tags so far; undefined: it is answered as it should be. */
-  listingFault: ((last: string | null) => number | undefined) | null = null;
-  readonly asked: string[] = [];
-
-  /** Holds a record under the CID of `content`; `layers` instead of the one that it should have. */
-  put(content: string, { layers, subject, tag }: { layers?: object[]; subject?: string; tag?: string } = {}): string {
-    const digest = sha(content);
-    this.blobs.set(digest, content);
-    const layer = { mediaType: 'application/json', digest, size: Buffer.byteLength(content) };
-    const pointer = subject && { mediaType: 'm', digest: subject, size: 1 };
-    const manifest = JSON.stringify({ schemaVersion: 2, layers: layers ?? [layer], subject: pointer });
-    const cid = tag ?? cidOf(digest);
-    this.manifests.set(cid, manifest);
-    return cid;
-  }
-
-  answer(url: URL): { status: number; body: string; link?: string } {
-    const what = url.pathname.replace('/v2/dir/', '');
-    this.asked.push(what);
-    const [kind, reference = ''] = what.split('/');
-    if (kind === 'tags') return this.tags(url.searchParams.get('last'));
-    if (kind === 'referrers') return { status: 200, body: '{"manifests":[]}' };
-    const found = kind === 'blobs' ? this.blobs.get(reference) : this.manifests.get(reference);
-    return found === undefined ? { status: 404, body: '' } : { status: 200, body: found };
-  }
-
-  private tags(last: string | null): { status: number; body: string; link?: string } {
-    const fault = this.listingFault?.(last);
-    if (fault !== undefined) return { status: fault, body: '{"errors":[]}' };
-    const rest = [...this.manifests.keys()].sort().filter((tag) => last === null || tag > last);
-    const tags = rest.slice(0, 2);
-    const link = rest.length > 2 ? `</v2/dir/tags/list?last=${tags.at(-1)}>; rel="next"` : undefined;
-    return { status: 200, body: JSON.stringify({ tags }), link };
-  }
-}
-
 let fake: FakeRegistry;
-let server: Server;
 let database: TestDatabase;
 let running: Running;
 
 async function start(settings: Record<string, string> = {}): Promise<void> {
   fake = new FakeRegistry();
-  server = createServer((request, response) => {
-    const { status, body, link } = fake.answer(new URL(request.url!, 'http://fake.test'));
-    response.writeHead(status, link ? { link } : {}).end(body);
-  });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   database = await testDatabase();
   running = await serve([syncService], {
     RECONCILER_HTTP_PORT: '0',
@@ -78,16 +30,22 @@ async function start(settings: Record<string, string> = {}): Promise<void> {
     RECONCILER_DATABASE_URL: database.url,
     RECONCILER_INTERVAL: '100ms',
     RECONCILER_INDEXER_INTERVAL: '100ms',
-    RECONCILER_LOCAL_REGISTRY_ADDRESS: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    RECONCILER_LOCAL_REGISTRY_ADDRESS: await fake.listen(),
     RECONCILER_LOCAL_REGISTRY_INSECURE: 'true',
     ...settings,
   });
 }
 
+/** Holds a record under the CID of `content`. */
+function put(content: string, more: Parameters<FakeRegistry['put']>[2] = {}): string {
+  const cid = cidOf(sha256(content));
+  fake.put(content, cid, more);
+  return cid;
+}
+
 afterEach(async () => {
   await running.stop();
-  server.closeAllConnections();
-  await new Promise((closed) => server.close(closed));
+  await fake.close();
   await database.close();
 });
 
@@ -123,18 +81,21 @@ const listings = async () =>
 describe('the indexer', () => {
   it('says of each bad artifact why it is none, and indexes the good ones beside them', async () => {
     await start();
-    const layer = { mediaType: 'application/json', digest: sha('{}'), size: 2 };
+    const layer = { mediaType: 'application/json', digest: sha256('{}'), size: 2 };
     const cids = {
-      TooLarge: fake.put(JSON.stringify({ ...good, description: 'd'.repeat(RECORD_LIMIT) })),
-      NotARecord: fake.put('many', { layers: Array.from({ length: 1_000 }, () => layer) }),
-      DigestMismatch: fake.put('{"a":1}', { layers: [layer] }),
-      TooDeep: fake.put(`${'['.repeat(100_000)}${']'.repeat(100_000)}`),
-      DuplicateKey: fake.put('{"name":"a","name":"b"}'),
-      ByteOrderMark: fake.put(`\uFEFF${JSON.stringify(good)}`),
+      TooLarge: put(JSON.stringify({ ...good, description: 'd'.repeat(RECORD_LIMIT) })),
+      NotARecord: put('many', { layers: Array.from({ length: 1_000 }, () => layer) }),
+      DigestMismatch: put('{"a":1}', { layers: [layer] }),
+      TooDeep: put(`${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+      DuplicateKey: put('{"name":"a","name":"b"}'),
+      ByteOrderMark: put(`\uFEFF${JSON.stringify(good)}`),
     };
-    const lying = fake.put(JSON.stringify({ ...good, version: '2.0.0' }));
-    fake.blobs.set(sha(JSON.stringify({ ...good, version: '2.0.0' })), JSON.stringify({ ...good, version: '6.6.6' }));
-    const fine = fake.put(JSON.stringify(good));
+    const lying = put(JSON.stringify({ ...good, version: '2.0.0' }));
+    fake.blobs.set(
+      sha256(JSON.stringify({ ...good, version: '2.0.0' })),
+      JSON.stringify({ ...good, version: '6.6.6' }),
+    );
+    const fine = put(JSON.stringify(good));
     for (const [reason, cid] of Object.entries(cids)) {
       expect(await settled(cid)).toMatchObject({ status: 'quarantined', reason });
     }
@@ -142,12 +103,65 @@ describe('the indexer', () => {
     expect(await settled(fine)).toMatchObject({ status: 'indexed' });
   });
 
+  it.each<[string, object, object]>([
+    ['half a surrogate pair', {}, { annotations: { note: '\ud83d' } }],
+    ['a NUL character', {}, { annotations: { 'na\0me': 'value' } }],
+    [
+      'half a surrogate pair in the name of a media type',
+      {},
+      { layers: [{ mediaType: '\udc00', digest: sha256(''), size: 1 }] },
+    ],
+    ['half a surrogate pair in the record', { authors: ['\ud83d'] }, {}],
+    ['a NUL character in the record', { annotations: { 'na\0me': 'value' } }, {}],
+  ])('quarantines what the database cannot hold: %s', async (_what, record, artifact) => {
+    await start();
+    const cid = put(JSON.stringify({ ...good, ...record }), artifact);
+    expect(await settled(cid)).toMatchObject({ status: 'quarantined', reason: 'UnstorableText' });
+  });
+
+  it('takes any other text, however its cut to what is searched for falls', async () => {
+    await start();
+    const cut = `${'a'.repeat(511)}😀`;
+    const emoji = put(
+      JSON.stringify({ ...good, name: cut, authors: ['😀'.repeat(300)], annotations: { [cut]: '😀' } }),
+    );
+    expect(await settled(emoji)).toMatchObject({ status: 'indexed' });
+    const found = await get<{ items: string[] }>(`cids?query=${encodeURIComponent(`name:${cut}`)}`);
+    expect(found.items).toEqual([emoji]);
+  });
+
+  it('quarantines a reason that it has to cut, or that holds what cannot be stored', async () => {
+    await start();
+    const named = put(JSON.stringify({ ...good, annotations: { ['x'.repeat(186) + '😀'.repeat(20)]: 1 } }));
+    const typed = put('typed', { layers: [{ mediaType: `${'a'.repeat(99)}😀`, digest: sha256(''), size: 1 }] });
+    expect(await settled(named)).toMatchObject({ status: 'quarantined', reason: 'WrongType' });
+    expect(await settled(typed)).toMatchObject({ status: 'quarantined', reason: 'NotARecord' });
+  });
+
+  it.each(['2016-12-31T23:59:60Z', '0000-01-01T00:00:00Z', '0001-01-01T00:00:00+23:59', '9999-12-31T23:59:59-10:00'])(
+    'quarantines a record of %s, a time that cannot be kept',
+    async (created_at) => {
+      await start();
+      const cid = put(JSON.stringify({ ...good, created_at }));
+      expect(await settled(cid)).toMatchObject({ status: 'quarantined', reason: 'BadFormat' });
+    },
+  );
+
+  it.each(['0001-01-01T00:00:00Z', '9999-12-31T23:59:59.999Z'])('keeps a record of %s', async (created_at) => {
+    await start();
+    expect(await settled(put(JSON.stringify({ ...good, created_at })))).toMatchObject({ status: 'indexed' });
+    for (const day of ['0000-01-01', '0001-01-01', '9999-12-31', '>=9999-12-31', '<=9999-12-31']) {
+      const { status } = await fetch(`${running.url}/v1/records?query=created-at:${day}`);
+      expect([day, status]).toEqual([day, day === '0000-01-01' ? 400 : 200]);
+    }
+  });
+
   it('takes neither side of a subject loop for a record, and does not go round in it', async () => {
     await start();
-    const [one, other] = [cidOf(sha('one')), cidOf(sha('other'))];
-    fake.put('one', { tag: one, subject: sha('manifest of the other') });
-    fake.put('other', { tag: other, subject: sha(fake.manifests.get(one)!) });
-    fake.put('one', { tag: one, subject: sha(fake.manifests.get(other)!) });
+    const [one, other] = [cidOf(sha256('one')), cidOf(sha256('other'))];
+    const first = fake.put('one', one, { subject: sha256('manifest of the other') });
+    const second = fake.put('other', other, { subject: first });
+    fake.put('one', one, { subject: second });
     expect(await settled(one)).toMatchObject({ status: 'referrer' });
     expect(await settled(other)).toMatchObject({ status: 'referrer' });
     const before = await listings();
@@ -157,7 +171,7 @@ describe('the indexer', () => {
 
   it('keeps what it has while the listing ends in errors, in the middle or at once', async () => {
     await start();
-    const cids = [1, 2, 3, 4, 5].map((n) => fake.put(JSON.stringify({ ...good, name: `agent-${n}` })));
+    const cids = [1, 2, 3, 4, 5].map((n) => put(JSON.stringify({ ...good, name: `agent-${n}` })));
     for (const cid of cids) expect(await settled(cid)).toMatchObject({ status: 'indexed' });
     for (const fault of [(last: string | null) => (last === null ? undefined : 404), () => 404, () => 500]) {
       fake.listingFault = fault;
@@ -166,7 +180,7 @@ describe('the indexer', () => {
       expect((await get<{ count: number }>('records/count')).count).toBe(5);
     }
     fake.listingFault = null;
-    fake.manifests.delete(cids[0]!);
+    fake.tags.delete(cids[0]!);
     await fetch(`${running.url}/v1/registry/${REGISTRY_ID}/retry`, { method: 'POST' });
     await until('one is gone', async () => (await get<{ count: number }>('records/count')).count === 4);
   });
@@ -183,7 +197,7 @@ describe('with a schema server', () => {
     });
     await new Promise<void>((listening) => schemas.listen(0, '127.0.0.1', listening));
     await start({ RECONCILER_SCHEMA_URL: `http://127.0.0.1:${(schemas.address() as AddressInfo).port}/` });
-    const cid = fake.put(JSON.stringify(good));
+    const cid = put(JSON.stringify(good));
     const failing = await until('it was asked in vain', async () => {
       const { id } = await get(`records/${cid}`);
       const explained = id && (await get<{ because: string; failures: number }>(`records/${id}/explain`));
@@ -194,8 +208,8 @@ describe('with a schema server', () => {
     status = 200;
     expect(await settled(cid)).toMatchObject({ status: 'indexed' });
     expect(asked[0]).toBe('/api/1.0.0/validate/object/record?missing_recommended=true');
-    errors = [{ error: 'id_unknown', message: 'unknown skill', attribute_path: 'skills[0]' }];
-    const refused = await settled(fake.put(JSON.stringify({ ...good, skills: [{ id: 99 }] })));
+    errors = [{ error: 'id_unknown', message: `unknown skill\0${'😀'.repeat(300)}`, attribute_path: 'skills[0]' }];
+    const refused = await settled(put(JSON.stringify({ ...good, skills: [{ id: 99 }] })));
     expect(refused).toMatchObject({ status: 'quarantined', reason: 'RefusedBySchemaServer' });
     expect(refused.message).toContain('unknown skill');
     schemas.closeAllConnections();

@@ -1,1 +1,2 @@
+export { cidOf } from './registry/cid';
 export { syncService } from './sync.module';

@@ -1,4 +1,5 @@
 export * from './broker';
+export * from './certificates';
 export * from './dns-server';
 export * from './database';
 export * from './registries';
@@ -6,4 +7,8 @@ export * from './registry-writer';
 export * from './field-by-field';
 export * from './child-server';
 export * from './lakehouse-servers';
+export * from './lakehouse-writer';
+export * from './unity-server';
 export * from './avro-file';
+export * from './fake-registry';
+export * from './jwks-server';

@@ -1,25 +1,36 @@
 import type { DnsServer } from '@homeostat/testing';
 import type { Client, Seen } from './client';
+import type { Directory } from './directory';
 import { type Lake, reconcileLake } from './lake';
 import { type Claim, type Commit, type Street, claims, streets } from './world';
 
 /** One wish of the demo's world, and how it stands. */
 export interface Wish {
   readonly label: string;
-  readonly kind: 'deployments' | 'domains' | 'reconcile-jobs';
+  readonly kind: 'deployments' | 'domains' | 'reconcile-jobs' | 'syncs' | 'records';
   readonly id: string;
   readonly end: string;
   readonly reason: string | null;
   now: Seen;
 }
 
+/** What the world is made of. */
+export interface World {
+  readonly client: Client;
+  readonly dns: DnsServer;
+  readonly lake: Lake;
+  /** null: without the programs for it. */
+  readonly directory: Directory | null;
+}
+
 /** States the wishes of the world one after the other; `add` is told of each. */
-export async function walk(client: Client, dns: DnsServer, lake: Lake, add: (wish: Wish) => void): Promise<void> {
+export async function walk({ client, dns, lake, directory }: World, add: (wish: Wish) => void): Promise<void> {
   const names = [...new Set(streets.map(({ project }) => project))];
   const projects = new Map<string, string>();
   for (const name of names) projects.set(name, (await client.post('/v1/projects', { name })).id);
   await Promise.all([
     reconcileLake(client, lake, add),
+    directory?.mirror(client, add),
     ...claims.map((claim) => claimDomain(client, dns, claim, add)),
     ...streets.map((street) => deployAll(client, projects.get(street.project)!, street, add)),
   ]);

@@ -4,7 +4,7 @@ import { REGISTRY_ID, type Registry } from '@homeostat/shared';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { isRecordCid } from '../registry/cid';
 import { type LocalRegistry, REGISTRY, REGISTRY_FIX } from '../registry/local-registry';
-import { RegistryBusy } from '../registry/registry.errors';
+import { BadArtifact, RegistryBusy } from '../registry/registry.errors';
 import type { SyncSettings } from '../sync.config';
 import {
   type ListingAnswer,
@@ -91,9 +91,19 @@ export class ListingReconciler
       for (const tag of answer.tags) tags.push(tag);
       next = answer.next;
     } while (next !== null && tags.length < SLICE);
-    const referrersApi = page === 0 ? (await this.registry!.referrers(NOBODY, signal)) !== null : null;
+    const referrersApi = page === 0 ? await this.hasReferrersApi(signal) : null;
     const fallbacks = tags.flatMap((tag) => fallbackTag.exec(tag)?.slice(1) ?? []).map((hex) => `sha256:${hex}`);
     return { found: 'tags', cids: tags.filter(isRecordCid), fallbacks, count: tags.length, next, referrersApi };
+  }
+
+  /** Something else than a list, as from a web page for every path, is no API. */
+  private async hasReferrersApi(signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await this.registry!.referrers(NOBODY, signal)) !== null;
+    } catch (error) {
+      if (error instanceof BadArtifact) return false;
+      throw error;
+    }
   }
 
   private sight({ listing, phase, page, cursor, listed, tags, finished_at: finishedAt }: Registry): ListingSight {

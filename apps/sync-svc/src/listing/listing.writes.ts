@@ -37,25 +37,35 @@ export async function takePage(tx: Tx, seen: ListingSight, page: Page): Promise<
     page.fallbacks,
   ]);
   await addRecords(tx, page.cids);
+  await addFallbacks(tx, page.fallbacks);
+  return true;
+}
+
+/** Notes manifests whose referrers are listed under a tag, and has the records of those looked at that are new. */
+export async function addFallbacks(tx: Tx, digests: readonly string[]): Promise<void> {
+  if (digests.length === 0) return;
   const added = await tx.query<{ digest: string }>(
     `INSERT INTO fallback_tag (digest) SELECT DISTINCT digest FROM unnest($1::text[]) AS t (digest)
      WHERE NOT EXISTS (SELECT FROM fallback_tag f WHERE f.digest = t.digest) ON CONFLICT DO NOTHING RETURNING digest`,
-    [page.fallbacks],
+    [digests],
   );
   await lookAtManifests(
     tx,
     added.map(({ digest }) => digest),
   );
-  return true;
 }
 
-/** Takes out of the index what a complete listing lacks, some at a time; then the listing is done. */
+/**
+ * Takes out of the index what a complete listing lacks, some at a time; then the listing is done. What was copied since
+ * the listing began may be on a page that had been read before.
+ */
 export async function removeMissing(tx: Tx, seen: ListingSight): Promise<boolean> {
   const held = await tx.query(`SELECT id FROM registry WHERE ${asSeen} FOR UPDATE`, where(seen));
   if (held.length === 0) return false;
   const missing = await tx.query<{ cid: string }>(
-    `SELECT cid FROM record EXCEPT SELECT unnest(cids) FROM registry_page WHERE listing = $1 LIMIT ${REMOVE_AT_ONCE}`,
-    [seen.listing],
+    `SELECT cid FROM record WHERE created_at < (SELECT started_at FROM registry WHERE id = $2)
+     EXCEPT SELECT unnest(cids) FROM registry_page WHERE listing = $1 LIMIT ${REMOVE_AT_ONCE}`,
+    [seen.listing, REGISTRY_ID],
   );
   if (missing.length > 0)
     await remove(
@@ -82,7 +92,8 @@ function where({ listing, phase, page }: ListingSight): unknown[] {
   return [REGISTRY_ID, listing, phase, page];
 }
 
-async function addRecords(tx: Tx, cids: readonly string[]): Promise<void> {
+/** Makes rows for records that are new, and has them looked at. */
+export async function addRecords(tx: Tx, cids: readonly string[]): Promise<void> {
   const fresh = await tx.query<{ cid: string }>(
     `SELECT DISTINCT cid FROM unnest($1::text[]) AS t (cid) WHERE NOT EXISTS (SELECT FROM record r WHERE r.cid = t.cid)`,
     [cids],
@@ -113,6 +124,7 @@ async function remove(tx: Tx, cids: readonly string[]): Promise<void> {
     tx.look('records', id);
     if (status !== 'indexed') continue;
     tx.emit('record.removed', { tenant_id: 'system', subject: id, version: generation, data: { record_id: id, cid } });
+    tx.look('name-verifications', id);
   }
   await forgetWords(
     tx,

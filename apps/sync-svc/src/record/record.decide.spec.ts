@@ -1,4 +1,10 @@
-import { type RecordAnswer, type RecordSight, decideRecord } from './record.decide';
+import {
+  type FoundReferrer,
+  type RecordAnswer,
+  type RecordSight,
+  type ReferrerChanges,
+  decideRecord,
+} from './record.decide';
 
 const now = new Date('2026-03-01T12:00:30Z');
 const hourMs = 3_600_000;
@@ -26,7 +32,19 @@ const sight = (more: Partial<RecordSight>): RecordSight => ({
 });
 const indexed = (more: Partial<RecordSight>) =>
   sight({ status: 'indexed', manifestDigest: 'sha256:a', changedAt: now, ...more });
-const nothing: RecordAnswer = { found: 'referrers', referrers: { added: [], gone: [] } };
+const none: ReferrerChanges = { added: [], gone: [], more: false, doubt: null };
+const nothing: RecordAnswer = { found: 'referrers', referrers: none };
+const added: FoundReferrer[] = [
+  {
+    digest: 'sha256:d',
+    kind: 'other',
+    media_type: null,
+    annotations: null,
+    public_key: null,
+    signature: null,
+    fault: 'sha256:d: it is no JSON',
+  },
+];
 const fault: RecordAnswer = { found: 'fault', fault: 'NotJson', message: 'it is not JSON' };
 const record = { name: 'n', version: '1' } as Extract<RecordAnswer, { found: 'record' }>['record'];
 
@@ -37,17 +55,17 @@ describe('decideRecord', () => {
     ['waits for a registry', sight({ registry: false }), { verdict: 'wait', fix: 'set it' }],
     [
       'indexes what was pulled, and asks for its referrers an hour later, on the minute',
-      sight({ answer: { found: 'record', record, referrers: { added: [], gone: [] } } }),
+      sight({ answer: { found: 'record', record, referrers: none } }),
       { verdict: 'act', step: { do: 'index' }, next: new Date('2026-03-01T13:01:00Z') },
     ],
     [
       'has nothing to ask later where the listing tells of referrers',
-      sight({ referrersApi: false, answer: { found: 'record', record, referrers: { added: [], gone: [] } } }),
+      sight({ referrersApi: false, answer: { found: 'record', record, referrers: none } }),
       { verdict: 'act', step: { do: 'index' }, next: 'settled' },
     ],
     [
       'sets aside what refers to another manifest',
-      sight({ answer: { found: 'referrer', subject: 'sha256:b', manifest_digest: 'sha256:c' } }),
+      sight({ answer: { found: 'referrer', subject: 'sha256:b' } }),
       { verdict: 'act', step: { do: 'set_aside', subject: 'sha256:b' }, next: 'settled' },
     ],
     [
@@ -86,7 +104,7 @@ describe('decideRecord', () => {
       sight({
         status: 'quarantined',
         reason: 'NotJson',
-        answer: { found: 'record', record, referrers: { added: [], gone: [] } },
+        answer: { found: 'record', record, referrers: none },
       }),
       { verdict: 'act', step: { do: 'index' } },
     ],
@@ -115,8 +133,28 @@ describe('decideRecord', () => {
     ],
     [
       'notes referrers that went',
-      indexed({ answer: { found: 'referrers', referrers: { added: [], gone: ['sha256:d'] } } }),
+      indexed({ answer: { found: 'referrers', referrers: { ...none, gone: ['sha256:d'] } } }),
       { verdict: 'act', step: { do: 'note_referrers' } },
+    ],
+    [
+      'reads at once what is left of many referrers',
+      indexed({ answer: { found: 'referrers', referrers: { ...none, added, more: true } } }),
+      { verdict: 'act', step: { do: 'note_referrers' }, next: 'now' },
+    ],
+    [
+      'reads at once what is left of those that a new record has',
+      sight({ referrersApi: false, answer: { found: 'record', record, referrers: { ...none, added, more: true } } }),
+      { verdict: 'act', step: { do: 'index' }, next: 'now' },
+    ],
+    [
+      'says which referrer it left aside, and why',
+      indexed({ answer: { found: 'referrers', referrers: { ...none, added } } }),
+      { because: '1 referrer(s) came, 0 went. 1 of them cannot be read, the first because sha256:d: it is no JSON.' },
+    ],
+    [
+      'says that it does not know of referrers',
+      indexed({ answer: { found: 'referrers', referrers: { ...none, doubt: 'it is no list' } } }),
+      { verdict: 'wait', because: 'It is indexed; what has come or gone is not known: it is no list.' },
     ],
     ['leaves a referrer alone', sight({ status: 'referrer' }), { verdict: 'settle' }],
   ])('%s', (_what, world, decision) => {

@@ -36,12 +36,18 @@ export interface FoundReferrer {
   readonly annotations: Readonly<Record<string, string>> | null;
   readonly public_key: string | null;
   readonly signature: string | null;
+  /** Why it could not be read; null: it could. */
+  readonly fault: string | null;
 }
 
 /** Referrers that are new, and known ones that the registry does not list any more. */
 export interface ReferrerChanges {
   readonly added: readonly FoundReferrer[];
   readonly gone: readonly string[];
+  /** Whether there are more that are new than one look reads. */
+  readonly more: boolean;
+  /** Why nobody can tell what is gone; null: the list is whole. */
+  readonly doubt: string | null;
 }
 
 export interface FoundRecord {
@@ -61,7 +67,7 @@ type Fault = { readonly found: 'fault'; readonly fault: string; readonly message
 export type RecordAnswer =
   | { readonly found: 'record'; readonly record: FoundRecord; readonly referrers: ReferrerChanges }
   | { readonly found: 'referrers'; readonly referrers: ReferrerChanges }
-  | { readonly found: 'referrer'; readonly subject: string; readonly manifest_digest: string }
+  | { readonly found: 'referrer'; readonly subject: string }
   | Fault
   | { readonly found: 'busy'; readonly until: Date };
 
@@ -69,7 +75,7 @@ export type RecordReach = { readonly do: 'pull' } | { readonly do: 'read_referre
 export type RecordStep =
   | { readonly do: 'index'; readonly record: FoundRecord; readonly referrers: ReferrerChanges }
   | { readonly do: 'note_referrers'; readonly referrers: ReferrerChanges }
-  | { readonly do: 'set_aside'; readonly subject: string; readonly manifest_digest: string }
+  | { readonly do: 'set_aside'; readonly subject: string }
   | { readonly do: 'quarantine'; readonly fault: string; readonly message: string };
 
 const DAY_MS = 86_400_000;
@@ -104,24 +110,35 @@ function taken(sight: RecordSight, answer: RecordAnswer, now: Date): Decision<Re
     case 'fault':
       return faulty(sight, answer, now);
     case 'referrer': {
-      const { subject, manifest_digest } = answer;
-      return act({ do: 'set_aside', subject, manifest_digest }, `It refers to the manifest ${subject}.`, 'settled');
+      const { subject } = answer;
+      return act({ do: 'set_aside', subject }, `It refers to the manifest ${subject}.`, 'settled');
     }
     case 'record': {
       const { record, referrers } = answer;
-      const next = sight.referrersApi === false ? 'settled' : nextReading(now, sight, now);
-      return act({ do: 'index', record, referrers }, `${record.name} ${record.version} was pulled and is valid.`, next);
+      const otherwise = sight.referrersApi === false ? 'settled' : nextReading(now, sight, now);
+      const because = `${record.name} ${record.version} was pulled and is valid.${aside(referrers)}`;
+      return act({ do: 'index', record, referrers }, because, referrers.more ? 'now' : otherwise);
     }
     case 'referrers': {
-      const { added, gone } = answer.referrers;
+      const { referrers } = answer;
+      const { added, gone, more, doubt } = referrers;
       if (added.length + gone.length === 0) {
-        const until = nextReading(sight.changedAt ?? now, sight, now);
-        return wait('It is indexed; no signature and no key has come or gone.', until);
+        const news =
+          doubt === null ? 'no signature and no key has come or gone' : `what has come or gone is not known: ${doubt}`;
+        return wait(`It is indexed; ${news}.`, nextReading(sight.changedAt ?? now, sight, now));
       }
-      const because = `${added.length} referrer(s) came, ${gone.length} went.`;
-      return act({ do: 'note_referrers', referrers: answer.referrers }, because, nextReading(now, sight, now));
+      const because = `${added.length} referrer(s) came, ${gone.length} went.${aside(referrers)}`;
+      return act({ do: 'note_referrers', referrers }, because, more ? 'now' : nextReading(now, sight, now));
     }
   }
+}
+
+/** What was left aside, and why; of many, the first. */
+function aside({ added, doubt }: ReferrerChanges): string {
+  const faulty = added.filter(({ fault }) => fault !== null);
+  const [first] = faulty;
+  const left = first ? ` ${faulty.length} of them cannot be read, the first because ${first.fault}.` : '';
+  return doubt === null ? left : `${left} What is gone is not known: ${doubt}.`;
 }
 
 /** Spread over four times as long as the registry wants to be left alone: all that wait would come back at once. */

@@ -7,13 +7,15 @@ import { BadArtifact } from '../registry/registry.errors';
 import { termsOf } from '../search/terms';
 import { versionKey } from '../search/version-key';
 import { Contents } from './record.contents';
-import type { FoundRecord, RecordAnswer, RecordSight } from './record.decide';
+import type { FoundRecord, RecordAnswer, RecordSight, ReferrerChanges } from './record.decide';
 import { readReferrers } from './referrer.pull';
 import { RECORD_LIMIT, type RecordBody, parseRecord } from './validation/record.validation';
 import { SchemaServer } from './validation/schema-server';
 
 /** Marks the manifest of a signature or a key, of which newer versions of the directory give a CID as tag (spec 2). */
 const REFERRER_TYPE = 'agntcy.dir.referrer.type';
+
+const noReferrers: ReferrerChanges = { added: [], gone: [], more: false, doubt: null };
 
 /** Fetches records, checks them on every byte, and says what they are. */
 @Injectable()
@@ -31,15 +33,16 @@ export class RecordPull {
     if (pulled === null) throw new Error('the registry lists the tag, and answers 404 for its manifest');
     const { manifest, digest: manifest_digest } = pulled;
     const subject = subjectOf(manifest);
-    if (subject !== null) return { found: 'referrer', subject, manifest_digest };
+    if (subject !== null) return { found: 'referrer', subject };
     const layer = layerOf(manifest, sight.cid);
     const { text, body } = parseRecord(await registry.blob(layer, RECORD_LIMIT, signal));
     await this.schemas.check(body, text, signal);
     await this.contents.keep(key, text);
     const record = found(body, { manifest_digest, annotations: manifest.annotations ?? null, size: layer.size });
-    const none = { added: [], gone: [] };
-    // Where referrers are under a tag, the write finds out whether there is one.
-    if (sight.referrersApi === false) return { found: 'record', record, referrers: none };
+    // Where referrers are under a tag, the write finds out whether there is one; known ones may be another manifest's.
+    if (sight.referrersApi === false && sight.referrers.length === 0) {
+      return { found: 'record', record, referrers: noReferrers };
+    }
     return { found: 'record', record, referrers: await this.referrersOf(registry, manifest_digest, sight, signal) };
   }
 

@@ -8,7 +8,7 @@ import { type Attached, writeReferrers } from './referrer.writes';
 
 type PlanOf<Name extends RecordStep['do']> = Plan<RecordSight, Extract<RecordStep, { do: Name }>>;
 
-interface Written extends Pick<DirectoryRecord, 'id' | 'cid' | 'generation' | 'name' | 'version'> {
+interface Written extends Pick<DirectoryRecord, 'id' | 'cid' | 'generation' | 'name' | 'version' | 'signed'> {
   readonly from: RecordStatus;
   readonly has_fallback: boolean;
 }
@@ -43,7 +43,8 @@ async function index(tx: Tx, plans: readonly PlanOf<'index'>[]): Promise<Written
     `${asSeen}
      UPDATE record r SET status = 'indexed', reason = NULL, message = NULL, subject = NULL, indexed_at = now(),
        manifest_digest = c.manifest_digest, annotations = c.annotations, size = c.size, name = c.name, version = c.version,
-       version_key = c.version_key, schema_version = c.schema_version, authored_at = c.authored_at, terms = c.terms
+       version_key = c.version_key, schema_version = c.schema_version, authored_at = c.authored_at, terms = c.terms,
+       signed = EXISTS (SELECT FROM referrer f WHERE f.record_id = r.id AND f.kind = 'signature')
      FROM c WHERE r.id = c.id ${returned}`,
     [JSON.stringify(changes)],
   );
@@ -59,6 +60,7 @@ async function index(tx: Tx, plans: readonly PlanOf<'index'>[]): Promise<Written
     const data = { record_id: one.id, cid: one.cid, name: one.name!, version: one.version! };
     tx.emit('record.indexed', { tenant_id: 'system', subject: one.id, version: one.generation, data });
     if (one.has_fallback) tx.look('records', one.id);
+    if (one.signed) tx.look('name-verifications', one.id);
   }
   return written;
 }
@@ -78,18 +80,21 @@ async function noteReferrers(tx: Tx, plans: readonly PlanOf<'note_referrers'>[])
 }
 
 async function setAside(tx: Tx, plans: readonly PlanOf<'set_aside'>[]): Promise<Written[]> {
-  const changes = plans.map(({ key, observed, step }) => ({
-    ...seen(key, observed),
-    subject: step.subject,
-    manifest_digest: step.manifest_digest,
-  }));
+  const changes = plans.map(({ key, observed, step }) => ({ ...seen(key, observed), subject: step.subject }));
   const written = await tx.query<Written>(
     `${asSeen}
-     UPDATE record r SET status = 'referrer', reason = NULL, message = 'It refers to ' || c.subject, subject = c.subject
+     UPDATE record r SET status = 'referrer', reason = NULL, message = 'It refers to ' || c.subject, subject = c.subject,
+       ${nothing}
      FROM c WHERE r.id = c.id ${returned}`,
     [JSON.stringify(changes)],
   );
-  for (const one of written) moved(tx, one, 'referrer', 'It is attached to a record.');
+  for (const one of written) {
+    moved(tx, one, 'referrer', 'It is attached to a record.');
+    if (one.from !== 'indexed') continue;
+    const data = { record_id: one.id, cid: one.cid };
+    tx.emit('record.removed', { tenant_id: 'system', subject: one.id, version: one.generation, data });
+    tx.look('name-verifications', one.id);
+  }
   const ids = new Set(written.map(({ id }) => id));
   await lookAtManifests(
     tx,
@@ -106,8 +111,7 @@ async function quarantine(tx: Tx, plans: readonly PlanOf<'quarantine'>[]): Promi
   }));
   const written = await tx.query<Written & { reason: string; message: string }>(
     `${asSeen}
-     UPDATE record r SET status = 'quarantined', reason = c.reason, message = c.message, terms = '{}', manifest_digest = NULL,
-       version_key = NULL, authored_at = NULL, signed = false
+     UPDATE record r SET status = 'quarantined', reason = c.reason, message = c.message, ${nothing}
      FROM c WHERE r.id = c.id ${returned}, r.reason, r.message`,
     [JSON.stringify(changes)],
   );
@@ -115,6 +119,7 @@ async function quarantine(tx: Tx, plans: readonly PlanOf<'quarantine'>[]): Promi
     moved(tx, one, 'quarantined', one.message);
     const data = { record_id: one.id, cid: one.cid, reason: one.reason };
     tx.emit('record.quarantined', { tenant_id: 'system', subject: one.id, version: one.generation, data });
+    if (one.from === 'indexed') tx.look('name-verifications', one.id);
   }
   return written;
 }
@@ -124,6 +129,7 @@ async function attach(tx: Tx, plans: readonly (PlanOf<'index'> | PlanOf<'note_re
   for (const { id, cid, generation } of await writeReferrers(tx, changes)) {
     const data = { record_id: id, cid };
     tx.emit('record.signed', { tenant_id: 'system', subject: id, version: generation, data });
+    tx.look('name-verifications', id);
   }
 }
 
@@ -143,6 +149,9 @@ const asSeen = `
       terms text[], subject text, reason text, message text)
     JOIN record r ON r.id = n.id AND r.generation = n.generation ORDER BY r.id FOR UPDATE OF r)`;
 
+/** Of what is not in the index: it is found by nothing. */
+const nothing = `terms = '{}', manifest_digest = NULL, version_key = NULL, authored_at = NULL, signed = false`;
+
 const returned = `
-  RETURNING r.id, r.cid, r.generation, r.name, r.version, c."from",
+  RETURNING r.id, r.cid, r.generation, r.name, r.version, r.signed, c."from",
     EXISTS (SELECT FROM fallback_tag f WHERE f.digest = r.manifest_digest) AS has_fallback`;

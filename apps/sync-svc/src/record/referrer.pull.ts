@@ -1,5 +1,6 @@
-import type { Descriptor, Manifest } from '../registry/manifest';
-import type { RegistryClient } from '../registry/registry.client';
+import { storable } from '../storable';
+import type { Listed, Manifest } from '../registry/manifest';
+import type { Referrers, RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
 import type { FoundReferrer, ReferrerChanges } from './record.decide';
 
@@ -9,6 +10,8 @@ const PUBLIC_KEY = 'application/vnd.agntcy.dir.sign.publickey.v1+pem';
 const REFERRER_LIMIT = 256 * 1024;
 /** Referrers of one record that are read: anybody may attach any number. */
 const MOST_REFERRERS = 1_000;
+/** Of those, by one look: it has a deadline. */
+const READ_AT_ONCE = 50;
 
 /** Which manifest, and which of its referrers are known already. */
 export interface Wanted {
@@ -22,66 +25,80 @@ export async function readReferrers(
   { subject, known }: Wanted,
   signal: AbortSignal,
 ): Promise<ReferrerChanges> {
-  const listed = (await registry.referrers(subject, signal)) ?? (await registry.tagged(subject, signal));
+  const { listed, doubt } = await listing(registry, subject, signal);
   const present = new Set(listed.map(({ digest }) => digest));
   const fresh = listed.filter(({ digest }) => !known.has(digest)).slice(0, Math.max(0, MOST_REFERRERS - known.size));
   const added: FoundReferrer[] = [];
-  for (const one of fresh) added.push(await readOne(registry, one, subject, signal));
-  return { added, gone: [...known].filter((digest) => !present.has(digest)) };
+  for (const one of fresh.slice(0, READ_AT_ONCE)) added.push(await readOne(registry, one, subject, signal));
+  const gone = doubt === null ? [...known].filter((digest) => !present.has(digest)) : [];
+  return { added, gone, more: fresh.length > READ_AT_ONCE, doubt };
 }
 
-async function readOne(
+/** A list that is none says nothing of the record: as if nothing had come. */
+async function listing(
   registry: RegistryClient,
-  descriptor: Descriptor,
   subject: string,
   signal: AbortSignal,
-): Promise<FoundReferrer> {
+): Promise<Pick<Referrers, 'listed'> & Pick<ReferrerChanges, 'doubt'>> {
   try {
-    const pulled = await registry.manifest(descriptor.digest, signal);
-    if (pulled === null) throw new BadArtifact('NotARecord', 'it is listed, and not there');
-    return await contentOf(registry, pulled.manifest, { ...descriptor, subject }, signal);
+    const found = (await registry.referrers(subject, signal)) ?? (await registry.tagged(subject, signal));
+    return { listed: found.listed, doubt: found.complete ? null : 'the list of referrers goes on for too many pages' };
   } catch (error) {
-    if (error instanceof BadArtifact) return other(descriptor);
+    if (error instanceof BadArtifact) return { listed: [], doubt: error.message };
     throw error;
   }
 }
 
-async function contentOf(
+async function readOne(
   registry: RegistryClient,
-  { layers, subject, annotations }: Manifest,
-  descriptor: Descriptor & { readonly subject: string },
+  one: Listed,
+  subject: string,
   signal: AbortSignal,
 ): Promise<FoundReferrer> {
-  const [layer] = layers;
-  const nothing = other(descriptor, layer?.mediaType ?? descriptor.artifactType, annotations);
-  if (!layer || layers.length > 1 || subject?.digest !== descriptor.subject) return nothing;
-  if (layer.mediaType !== SIGNATURE && layer.mediaType !== PUBLIC_KEY) return nothing;
-  const { signature, key } = dataOf(await registry.blob(layer, REFERRER_LIMIT, signal));
-  if (layer.mediaType === SIGNATURE && signature !== null) return { ...nothing, kind: 'signature', signature };
-  if (layer.mediaType === PUBLIC_KEY && key !== null) return { ...nothing, kind: 'public_key', public_key: key };
-  return nothing;
-}
-
-function other(
-  { digest }: Descriptor,
-  mediaType: string | undefined = undefined,
-  annotations: Manifest['annotations'] = null,
-): FoundReferrer {
-  const nothing = { public_key: null, signature: null };
-  return { digest, kind: 'other', media_type: mediaType ?? null, annotations: annotations ?? null, ...nothing };
-}
-
-/** The content is JSON, whatever the media type says (spec 2). */
-function dataOf(bytes: Buffer): { readonly signature: string | null; readonly key: string | null } {
   try {
-    const { data } = Object(JSON.parse(bytes.toString())) as { data?: unknown };
-    const { signature, key } = Object(data) as { signature?: unknown; key?: unknown };
-    return { signature: text(signature), key: text(key) };
-  } catch {
-    return { signature: null, key: null };
+    const pulled = await registry.manifest(one.digest, signal);
+    if (pulled === null) throw new BadArtifact('NotARecord', 'it is listed, and not there');
+    if (pulled.manifest.subject?.digest !== subject)
+      throw new BadArtifact('NotARecord', 'it is attached to another one');
+    return { ...other(one, pulled.manifest), ...(await contentOf(registry, pulled.manifest, signal)) };
+  } catch (error) {
+    if (error instanceof BadArtifact) return { ...other(one), fault: `${one.digest}: ${error.message}` };
+    throw error;
   }
 }
 
-function text(value: unknown): string | null {
-  return typeof value === 'string' && !/[\0\p{Cs}]/u.test(value) ? value : null;
+/** The signature or the key that a referrer is; nothing where it is neither. Throws BadArtifact where it should be, and is not. */
+async function contentOf(
+  registry: RegistryClient,
+  { layers }: Manifest,
+  signal: AbortSignal,
+): Promise<Partial<FoundReferrer>> {
+  const [layer] = layers;
+  if (!layer || layers.length > 1 || (layer.mediaType !== SIGNATURE && layer.mediaType !== PUBLIC_KEY)) return {};
+  const { signature, key } = dataOf(await registry.blob(layer, REFERRER_LIMIT, signal));
+  return layer.mediaType === SIGNATURE
+    ? { kind: 'signature', signature: text(signature) }
+    : { kind: 'public_key', public_key: text(key) };
+}
+
+function other({ digest, artifactType }: Listed, { layers, annotations }: Partial<Manifest> = {}): FoundReferrer {
+  const nothing = { public_key: null, signature: null, fault: null };
+  const media_type = layers?.[0]?.mediaType ?? artifactType ?? null;
+  return { digest, kind: 'other', media_type, annotations: annotations ?? null, ...nothing };
+}
+
+/** The content is JSON, whatever the media type says (spec 2). */
+function dataOf(bytes: Buffer): { readonly signature?: unknown; readonly key?: unknown } {
+  try {
+    const { data } = Object(JSON.parse(bytes.toString())) as { data?: unknown };
+    return Object(data) as { signature?: unknown; key?: unknown };
+  } catch {
+    return {};
+  }
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new BadArtifact('NotARecord', 'it holds neither a signature nor a key');
+  if (value === storable(value)) return value;
+  throw new BadArtifact('UnstorableText', 'it holds a NUL character or half a surrogate pair');
 }

@@ -1,4 +1,6 @@
+import { unstorables } from '@homeostat/platform';
 import { z } from 'zod';
+import { storable } from '../storable';
 import { BadArtifact } from './registry.errors';
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is no sha256 digest');
@@ -23,7 +25,17 @@ const manifest = z.object({
 });
 export type Manifest = z.infer<typeof manifest>;
 
-const index = z.object({ manifests: z.array(descriptor).nullable() });
+const index = z.object({ manifests: z.array(z.unknown()).nullable() });
+const listed = z.object({
+  digest,
+  artifactType: z
+    .string()
+    .refine((text) => text === storable(text))
+    .optional()
+    .catch(undefined),
+});
+/** What a list says of a referrer. */
+export type Listed = z.infer<typeof listed>;
 
 /** Media types of manifests and of lists of them: some registries answer 404 unless all are named (spec 2, "Indexer"). */
 export const acceptManifests = [
@@ -33,14 +45,18 @@ export const acceptManifests = [
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ].join(', ');
 
-/** Reads a manifest. Throws BadArtifact `NotARecord` for an index, or anything else. */
+/** Reads a manifest. Throws BadArtifact: `NotARecord` for an index, or anything else. */
 export function parseManifest(body: Buffer): Manifest {
-  return parsed(manifest, body, 'the manifest');
+  const found = parsed(manifest, body, 'the manifest');
+  const [fault] = unstorables(found, (path) => path.join('.'));
+  if (!fault) return found;
+  throw new BadArtifact('UnstorableText', `the manifest: ${fault.pointer.slice(0, 200)} ${fault.message}`);
 }
 
-/** Reads what an index lists. Throws BadArtifact where it is none. */
-export function parseIndex(body: Buffer): Descriptor[] {
-  return parsed(index, body, 'the list of referrers').manifests ?? [];
+/** Reads what an index lists; what has no digest of ours is passed over. Throws BadArtifact where it is none. */
+export function parseIndex(body: Buffer): Listed[] {
+  const { manifests } = parsed(index, body, 'the list of referrers');
+  return (manifests ?? []).flatMap((one) => listed.safeParse(one).data ?? []);
 }
 
 function parsed<T extends z.ZodType>(schema: T, body: Buffer, what: string): z.output<T> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { nextPage } from './link';
-import { type Descriptor, type Manifest, acceptManifests, parseIndex, parseManifest } from './manifest';
-import { BadArtifact } from './registry.errors';
+import { type Descriptor, type Listed, type Manifest, acceptManifests, parseIndex, parseManifest } from './manifest';
+import { BadArtifact, RegistryRefused } from './registry.errors';
 import { type Answer, RegistryHttp, type RegistryPlace } from './registry.http';
 import { type TagPage, firstPage, parseTags, tagPage } from './tags';
 
@@ -16,9 +16,16 @@ export interface PulledManifest {
   readonly manifest: Manifest;
 }
 
+/** What refers to a manifest, each once. */
+export interface Referrers {
+  readonly listed: readonly Listed[];
+  /** Whether these are all. */
+  readonly complete: boolean;
+}
+
 /** One repository of one registry, as the distribution specification 1.1 has it; registries differ from it (spec 2). */
 export class RegistryClient {
-  private readonly http: RegistryHttp;
+  readonly http: RegistryHttp;
   private readonly base: string;
 
   constructor(place: RegistryPlace) {
@@ -56,9 +63,9 @@ export class RegistryClient {
     throw new BadArtifact('DigestMismatch', `the blob is ${found}, not the ${digest} that was asked for`);
   }
 
-  /** What refers to a manifest, each once; null: the registry does not have the referrers API. */
-  async referrers(digest: string, signal: AbortSignal): Promise<Descriptor[] | null> {
-    const found = new Map<string, Descriptor>();
+  /** What refers to a manifest; null: the registry does not have the referrers API. Throws BadArtifact for what is no list. */
+  async referrers(digest: string, signal: AbortSignal): Promise<Referrers | null> {
+    const found = new Map<string, Listed>();
     let path: string | null = `${this.base}/referrers/${digest}`;
     for (let page = 0; path !== null && page < REFERRER_PAGES; page += 1) {
       const answer: Answer = await this.http.get(path, { limit: MANIFEST_LIMIT, signal });
@@ -66,14 +73,14 @@ export class RegistryClient {
       for (const one of parseIndex(this.expect(answer, path).body)) found.set(one.digest, one);
       path = nextPage(answer.header('link'), new URL(path, this.http.origin));
     }
-    return [...found.values()];
+    return { listed: [...found.values()], complete: path === null };
   }
 
-  /** What refers to a manifest by the fallback tag, each once; none where there is no such tag. */
-  async tagged(digest: string, signal: AbortSignal): Promise<Descriptor[]> {
+  /** What refers to a manifest by the fallback tag; none where there is no such tag. Throws BadArtifact for what is no list. */
+  async tagged(digest: string, signal: AbortSignal): Promise<Referrers> {
     const body = await this.manifestBody(digest.replace(':', '-'), signal);
     const found = body ? parseIndex(body) : [];
-    return [...new Map(found.map((one) => [one.digest, one])).values()];
+    return { listed: [...new Map(found.map((one) => [one.digest, one])).values()], complete: true };
   }
 
   async close(): Promise<void> {
@@ -93,7 +100,7 @@ export class RegistryClient {
   private expect(answer: Answer, path: string): Answer {
     if (answer.status === 200) return answer;
     if (answer.status === 401 || answer.status === 403) {
-      throw new Error(`${this.http.origin} refuses our credentials for ${path} (${answer.status})`);
+      throw new RegistryRefused(`${this.http.origin} refuses our credentials for ${path} (${answer.status})`);
     }
     throw new Error(`${this.http.origin} answered ${answer.status} to ${path.split('?')[0]}`);
   }

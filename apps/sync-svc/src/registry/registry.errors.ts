@@ -1,3 +1,5 @@
+import { storable } from '../storable';
+
 /** The registry asks to be left alone for a while (429, 503): not before that time. */
 export class RegistryBusy extends Error {
   override readonly name = 'RegistryBusy';
@@ -8,6 +10,11 @@ export class RegistryBusy extends Error {
   ) {
     super(message);
   }
+}
+
+/** The registry does not let us in: asking again would not mend it. */
+export class RegistryRefused extends Error {
+  override readonly name = 'RegistryRefused';
 }
 
 /** What is wrong with an artifact itself: asking again would not mend it. */
@@ -29,7 +36,10 @@ export const artifactFaults = [
 ] as const;
 export type ArtifactFault = (typeof artifactFaults)[number];
 
-/** Thrown for an artifact that is not what it should be. */
+/** Others choose the names and values that a message may quote. */
+const LONGEST_MESSAGE = 1_000;
+
+/** Thrown for an artifact that is not what it should be; its message can be stored. */
 export class BadArtifact extends Error {
   override readonly name = 'BadArtifact';
 
@@ -37,6 +47,6 @@ export class BadArtifact extends Error {
     readonly fault: ArtifactFault,
     message: string,
   ) {
-    super(message);
+    super(storable(message.slice(0, LONGEST_MESSAGE)));
   }
 }

@@ -15,8 +15,10 @@ export interface RegistryPlace {
   readonly insecure: boolean;
   /** A PEM file with certificates to trust beside the system's. */
   readonly caFile: string | null;
-  /** Whether the registry may send us to private addresses. */
+  /** Whether the registry may send us to private addresses, or be at one where somebody else has named it. */
   readonly allowPrivate: boolean;
+  /** Others have named it, and not our settings. */
+  readonly foreign?: true;
 }
 
 export interface Answer {
@@ -51,8 +53,10 @@ export class RegistryHttp {
     this.origin = new URL(`${place.insecure ? 'http' : 'https'}://${place.address}`).origin;
     const ca = place.caFile === null ? undefined : [...rootCertificates, readFileSync(place.caFile, 'utf8')];
     const connect = { timeout: 5_000, ...(ca && { ca }) };
-    this.own = new Agent({ connect, connections: 64, headersTimeout: 15_000, bodyTimeout: 15_000 });
     this.foreign = publicAgent({ allowPrivate: place.allowPrivate, ca });
+    this.own = place.foreign
+      ? this.foreign
+      : new Agent({ connect, connections: 64, headersTimeout: 15_000, bodyTimeout: 15_000 });
     this.tokens = new RegistryTokens(place, (url, ask, authorization) => this.fetch(url, ask, authorization));
   }
 

@@ -1,4 +1,5 @@
 import { parseChallenge } from './challenge';
+import { RegistryRefused } from './registry.errors';
 import type { Answer, Ask, RegistryPlace } from './registry.http';
 
 type Fetch = (url: URL, ask: Ask, authorization: string | null) => Promise<Answer>;
@@ -39,10 +40,11 @@ export class RegistryTokens {
   private async fresh(header: string, ask: Ask): Promise<Token> {
     const challenge = parseChallenge(header);
     const { address } = this.place;
-    if (challenge === null) throw new Error(`${address} refuses us, and names no way to log in that we know`);
+    if (challenge === null) throw new RegistryRefused(`${address} refuses us, and names no way to log in that we know`);
     if (challenge.scheme === 'basic') {
       const authorization = this.basic();
-      if (authorization === null) throw new Error(`${address} asks for a user name and password: none is set`);
+      if (authorization === null)
+        throw new RegistryRefused(`${address} asks for a user name and password: none is set`);
       return { authorization, until: Infinity };
     }
     const url = new URL(challenge.realm);
@@ -52,6 +54,7 @@ export class RegistryTokens {
   }
 
   private made({ status, body }: Answer, { origin }: URL): Token {
+    if (status === 401 || status === 403) throw new RegistryRefused(`${origin} refuses us a token (${status})`);
     if (status !== 200) throw new Error(`${origin} answered ${status} when it was asked for a token`);
     const { token, access_token, expires_in } = parsed(body);
     const text = typeof token === 'string' ? token : access_token;

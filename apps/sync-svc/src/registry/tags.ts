@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** A page of tags, and where the next one is: a path with its query. */
 export interface TagPage {
   readonly tags: readonly string[];
@@ -25,20 +27,26 @@ export function parseTags(body: Buffer): string[] {
   return tags.map(String);
 }
 
-/** Marks, in a part of the path that is never sent, that the next page was not named but is only tried. */
-const TRIED = '#tried';
-
 /**
  * What a page means. A page that is full, and names no next one, may have been cut without a word (spec 2): what comes
- * after its last tag is tried. An answer that does not begin after that tag is by a registry that ignores it, or has no
- * more, and begins anew.
+ * after its last tag is tried. The same tags again, in whatever order, are from a registry that ignores where to go on,
+ * and only earlier ones from one that has no more, and begins anew. Throws where the listing would not come to an end.
  */
 export function tagPage(tags: readonly string[], path: string, named: string | null): TagPage {
   const { pathname, searchParams, hash } = new URL(path, 'http://registry.invalid');
-  const [first] = tags;
-  if (hash === TRIED && (first === undefined || first <= searchParams.get('last')!)) return { tags: [], next: null };
-  if (named !== null && first === undefined)
-    throw new Error('the registry answered an empty page, and names a next one');
+  const last = searchParams.get('last') ?? '';
+  const later = tags.filter((tag) => tag > last).length;
+  const isTried = hash !== '';
+  if (isTried && (later === 0 || hash === triedAfter(tags))) return { tags: [], next: null };
+  if (named !== null && tags.length === 0) throw new Error('the registry answered an empty page, and names a next one');
   if (named !== null || tags.length !== PAGE_SIZE) return { tags, next: named };
-  return { tags, next: `${pathname}?n=${PAGE_SIZE}&last=${encodeURIComponent(tags.at(-1)!)}${TRIED}` };
+  if (isTried && later < tags.length) throw new Error(ENDLESS);
+  return { tags, next: `${pathname}?n=${PAGE_SIZE}&last=${encodeURIComponent(tags.at(-1)!)}${triedAfter(tags)}` };
+}
+
+const ENDLESS = `the registry answers ${PAGE_SIZE} tags at a time, in no order, and names no next page: nobody can tell where its listing ends`;
+
+/** Marks, in a part of the path that is never sent, that the next page was not named but is only tried, and after which tags. */
+function triedAfter(tags: readonly string[]): string {
+  return `#tried-${createHash('sha256').update(tags.toSorted().join()).digest('hex')}`;
 }

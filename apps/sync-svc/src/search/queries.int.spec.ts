@@ -92,7 +92,7 @@ describe('with 100 000 records, no table is read from end to end', () => {
   it('and the count sees it where one is', async () => {
     const own = new Database({ url: test.url, role: 'homeostat_sync', application: 'sync-svc', connections: 1 });
     const before = await scans();
-    await own.query('SELECT count(*) FROM name_verification WHERE domain = $1', ['d']);
+    await own.query('SELECT count(*) FROM name_verification WHERE method = $1', ['m']);
     await own.close();
     while ((await test.sql('SELECT FROM pg_stat_activity WHERE application_name = $1', ['sync-svc'])).length > 0);
     expect((await scans()).get('name_verification')).toBe(before.get('name_verification')! + 1);

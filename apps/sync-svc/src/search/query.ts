@@ -1,5 +1,6 @@
 import { type InputFault } from '@homeostat/shared';
 import { Range } from 'semver';
+import { LAST_INSTANT_MS, instantOf } from './instant';
 import { folded } from './terms';
 import { keyOf, versionKey } from './version-key';
 
@@ -179,10 +180,10 @@ const DAY_MS = 86_400_000;
 function instants(value: string): Match[] | string {
   if (wildcard.test(value)) return [pattern('created-at', value)];
   const [, operator = '', date = ''] = /^(>=|<=|>|<|=)?\s*(.+)$/s.exec(value) ?? [];
-  const from = Date.parse(date);
-  if (!/^\d{4}-\d{2}-\d{2}/.test(date) || Number.isNaN(from))
+  const from = instantOf(date);
+  if (from === null || !/^\d{4}-\d{2}-\d{2}/.test(date))
     return 'is no time: write it like 2026-01-15, or >=2026-01-15T10:00:00Z';
-  const iso = (ms: number) => new Date(ms).toISOString();
+  const iso = (ms: number) => new Date(Math.min(ms, LAST_INSTANT_MS)).toISOString();
   const [start, end] = [iso(from), iso(date.length === 10 ? from + DAY_MS : from + 1)];
   const intervals: Readonly<Record<string, Interval>> = {
     '>=': { low: start, high: null },

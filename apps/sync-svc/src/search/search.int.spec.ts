@@ -55,7 +55,7 @@ async function index(database: Database, cid: string, bytes: Buffer): Promise<st
   const step: RecordStep = {
     do: 'index',
     record: { ...found, schema_version, ...searched },
-    referrers: { added: [], gone: [] },
+    referrers: { added: [], gone: [], more: false, doubt: null },
   };
   const observed = { status: 'pending', generation: '1' } as RecordSight;
   await database.transaction(async (tx) => {

@@ -1,4 +1,5 @@
 import type { RecordBody } from '../record/validation/record.validation';
+import { storable } from '../storable';
 
 /** What a value is cut to where it is searched for: the indexes take no longer ones. */
 const LONGEST = 512;
@@ -7,7 +8,8 @@ const MOST_TERMS = 2_000;
 
 /** What values are found by, in whatever letter case: queries and records pass through here. */
 export function folded(value: string): string {
-  return value.toLowerCase().slice(0, LONGEST);
+  // The cut may go through a surrogate pair.
+  return storable(value.toLowerCase().slice(0, LONGEST));
 }
 
 /** What a record is found by, as kind=value, each once. */

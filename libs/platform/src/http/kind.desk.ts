@@ -28,7 +28,7 @@ export interface Subject {
 }
 
 /** Tables whose rows every tenant may read: the pool, and the directory, which is one for all. */
-const everybodys: readonly string[] = ['pool', 'registry', 'record'];
+const everybodys: readonly string[] = ['pool', 'registry', 'record', 'name_candidate'];
 
 /** The desks of every kind that is reconciled in this process. */
 @Injectable()
@@ -79,7 +79,7 @@ export function isSole({ table }: KindDesk): boolean {
 
 /** Throws HouseError `forbidden` unless the caller may see, and change, what serves all tenants: the pool, its stock, VMs, the directory. */
 export function mayTouchAll(desk: KindDesk, caller: Caller): void {
-  if (caller.allTenants || !(isSole(desk) || ['vm', 'record'].includes(desk.table))) return;
+  if (caller.allTenants || !(isSole(desk) || ['vm', 'record', 'name_candidate'].includes(desk.table))) return;
   throw new HouseError('forbidden', 'this serves all tenants: the scope "admin" is needed');
 }
 

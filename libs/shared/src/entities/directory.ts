@@ -63,3 +63,62 @@ export class Registry {
   @Column('timestamptz', { nullable: true }) readonly started_at: Date | null;
   @Column('timestamptz', { nullable: true }) readonly finished_at: Date | null;
 }
+
+/** The states of a sync (spec 2, "Sync"), in order of life. */
+export const syncStates = ['PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED', 'DELETE_PENDING', 'DELETED'] as const;
+export type SyncStatus = (typeof syncStates)[number];
+
+/** What a registry turned out to be when it was asked; `unknown`: it did not say. */
+export const remoteKinds = ['zot', 'other', 'unknown'] as const;
+
+/** The registry that a sync copies from, as it was found. */
+export interface RemoteRegistry {
+  readonly address: string;
+  readonly repository: string;
+  readonly insecure: boolean;
+  readonly kind: (typeof remoteKinds)[number];
+}
+
+/** The wish that records of a remote directory be in our registry, and how far that is. */
+@Entity('sync')
+export class Sync extends Resource<SyncStatus> {
+  @Column('text', { nullable: true }) readonly remote_directory_url: string | null;
+  @Column('text', { nullable: true }) readonly remote_registry_address: string | null;
+  @Column('text', { nullable: true }) readonly remote_repository_name: string | null;
+  /** Plain http to the registry that its maker named. */
+  @Column('boolean') readonly insecure: boolean;
+  /** null: all that the remote repository has. */
+  @Column('text', { array: true, nullable: true }) readonly cids: readonly string[] | null;
+  @Column('boolean', { nullable: true }) readonly requires_regsync: boolean | null;
+  /** What was given in confidence: a token for the directory, or a user of the registry. */
+  @Column('text', { nullable: true }) readonly auth: 'token' | 'basic' | null;
+  /** Sealed; null also as soon as it has ended. */
+  @Column('text', { nullable: true }) readonly secrets: string | null;
+  /** Whom it burdens, as its maker named it. */
+  @Column('text') readonly remote_host: string;
+  @Column('jsonb', { nullable: true }) readonly remote: RemoteRegistry | null;
+  /** Where the listing of the remote tags goes on. */
+  @Column('text', { nullable: true }) readonly cursor: string | null;
+  @Column('timestamptz', { nullable: true }) readonly listed_at: Date | null;
+  @Column('integer') readonly total: number;
+  @Column('integer') readonly done: number;
+  @Column('integer') readonly failed: number;
+  /** Failed ones in a row, without any progress. */
+  @Column('integer') readonly attempts: number;
+  @Column('timestamptz', { nullable: true }) readonly retry_at: Date | null;
+  @Column('timestamptz', { nullable: true }) readonly started_at: Date | null;
+  @Column('timestamptz') readonly progressed_at: Date;
+  @Column('timestamptz', { nullable: true }) readonly finished_at: Date | null;
+}
+
+/** One record that a sync is to copy. */
+@Entity('sync_record')
+export class SyncRecord {
+  @PrimaryColumn('uuid') readonly sync_id: string;
+  @PrimaryColumn('text') readonly cid: string;
+  @Column('text') readonly state: 'pending' | 'copying' | 'done' | 'failed';
+  /** Times that it was tried and not copied. */
+  @Column('integer') readonly tries: number;
+  @Column('text', { nullable: true }) readonly reason: string | null;
+  @Column('text', { nullable: true }) readonly message: string | null;
+}

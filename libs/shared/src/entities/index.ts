@@ -1,13 +1,15 @@
 import { Build, Deployment, Environment, Image, Project, VmClaim } from './deploy';
-import { DirectoryRecord, Referrer, Registry } from './directory';
+import { DirectoryRecord, Referrer, Registry, Sync, SyncRecord } from './directory';
 import { Domain } from './domain';
 import { Catalog, CatalogTable, Connector, Namespace, ReconcileJob } from './lakehouse';
+import { NameVerification } from './name';
 import { Pool, Region, Vm } from './pool';
 
 export * from './deploy';
 export * from './directory';
 export * from './domain';
 export * from './lakehouse';
+export * from './name';
 export * from './pool';
 export * from './resource';
 
@@ -23,9 +25,12 @@ export const entities = [
   Vm,
   Pool,
   Domain,
+  NameVerification,
   DirectoryRecord,
   Referrer,
   Registry,
+  Sync,
+  SyncRecord,
   Connector,
   ReconcileJob,
   Catalog,

@@ -2,11 +2,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { common, touched } from './columns';
 import { serviceRole } from './service-role';
 
-/** The directory family (spec 2): the listing of the registry and the index of its records, of sync-svc; names, of domain-svc. */
+/** The directory family (spec 2): syncs, the listing of the registry and the index of its records, of sync-svc; names, of domain-svc. */
 export class Directory1763700000003 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     // What `*` and `?` in a search are found by; every PostgreSQL that is packaged has it.
     await runner.query('CREATE EXTENSION IF NOT EXISTS pg_trgm');
+    await runner.query(syncTables);
     await runner.query(listingTables);
     await runner.query(recordTables);
     await runner.query(searchIndexes);
@@ -19,6 +20,58 @@ export class Directory1763700000003 implements MigrationInterface {
     throw new Error('migrations go forward only: restore a backup to go back');
   }
 }
+
+const syncTables = `
+  CREATE TABLE sync (
+    id uuid PRIMARY KEY,
+    remote_directory_url text,
+    remote_registry_address text,
+    remote_repository_name text,
+    insecure boolean NOT NULL DEFAULT false,
+    cids text[],
+    requires_regsync boolean,
+    auth text CHECK (auth IN ('token', 'basic')),
+    secrets text,
+    remote_host text COLLATE "C" NOT NULL,
+    remote jsonb,
+    cursor text,
+    listed_at timestamptz,
+    total integer NOT NULL DEFAULT 0,
+    done integer NOT NULL DEFAULT 0,
+    failed integer NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,
+    retry_at timestamptz,
+    started_at timestamptz,
+    progressed_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    ${common("'PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED', 'DELETE_PENDING', 'DELETED'", 'PENDING')},
+    CHECK (remote_directory_url IS NOT NULL OR (remote_registry_address IS NOT NULL AND remote_repository_name IS NOT NULL)),
+    CHECK ((finished_at IS NOT NULL) = (status IN ('COMPLETED', 'FAILED', 'DELETED'))),
+    CHECK (finished_at IS NULL OR secrets IS NULL),
+    CHECK (done + failed <= total)
+  ) WITH (fillfactor = 80);
+  COMMENT ON COLUMN sync.cids IS 'the records that are wanted; null: all that the remote repository has';
+  COMMENT ON COLUMN sync.secrets IS 'sealed; gone as soon as it has ended';
+  COMMENT ON COLUMN sync.remote_host IS 'whom it burdens, as its maker named it';
+  COMMENT ON COLUMN sync.remote IS 'the registry as it was found: address, repository, insecure, kind';
+  COMMENT ON COLUMN sync.cursor IS 'where the listing of the remote tags goes on; null: at its start';
+  COMMENT ON COLUMN sync.attempts IS 'failed ones in a row, without any progress';
+  CREATE INDEX sync_tenant ON sync (tenant_id, id);
+  CREATE INDEX sync_status ON sync (status, id);
+  CREATE INDEX sync_host ON sync (remote_host, status, id);
+  CREATE TABLE sync_record (
+    sync_id uuid NOT NULL REFERENCES sync ON DELETE CASCADE,
+    cid text COLLATE "C" NOT NULL,
+    state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'copying', 'done', 'failed')),
+    tries integer NOT NULL DEFAULT 0,
+    reason text,
+    message text,
+    PRIMARY KEY (sync_id, cid)
+  );
+  CREATE INDEX sync_record_open ON sync_record (sync_id, tries, cid) WHERE state IN ('pending', 'copying');
+  CREATE INDEX sync_record_state ON sync_record (sync_id, state, cid);
+  ${touched('sync')}
+`;
 
 const listingTables = `
   CREATE TABLE registry (
@@ -139,9 +192,10 @@ const nameTables = `
 `;
 
 const grants = `
-  INSERT INTO reconcile_kind (kind, role) VALUES ('registry', 'homeostat_sync'), ('records', 'homeostat_sync');
+  INSERT INTO reconcile_kind (kind, role) VALUES ('registry', 'homeostat_sync'), ('records', 'homeostat_sync'),
+    ('syncs', 'homeostat_sync');
   GRANT SELECT, INSERT, UPDATE, DELETE ON
-    registry, registry_page, fallback_tag, record, record_content, record_word, referrer TO homeostat_sync;
+    sync, sync_record, registry, registry_page, fallback_tag, record, record_content, record_word, referrer TO homeostat_sync;
   GRANT SELECT ON name_verification TO homeostat_sync;
   GRANT SELECT ON record, referrer TO homeostat_domain;
   GRANT SELECT, INSERT, UPDATE, DELETE ON name_verification TO homeostat_domain;

@@ -3,6 +3,8 @@ import { Platform1763700000002 } from './0002-platform';
 import { Directory1763700000003 } from './0003-directory';
 import { Lakehouse1763700000004 } from './0004-lakehouse';
 import { Traces1763700000005 } from './0005-traces';
+import { ExpiredSnapshots1763700000006 } from './0006-expired-snapshots';
+import { Names1763700000007 } from './0007-names';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
 export const migrations = [
@@ -11,6 +13,8 @@ export const migrations = [
   Directory1763700000003,
   Lakehouse1763700000004,
   Traces1763700000005,
+  ExpiredSnapshots1763700000006,
+  Names1763700000007,
 ];
 
 /** The name of the newest migration: what a service must find to be ready. */

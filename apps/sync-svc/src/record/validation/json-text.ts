@@ -37,6 +37,8 @@ class Scan {
   /** Names so far of each object around the present place; null for an array. */
   private readonly around: (Set<string> | null)[] = [];
   private nameNext = false;
+  /** Where the next escape by number is; -1 before the first search, Infinity where there is none. */
+  private escapeAt = -1;
 
   constructor(private readonly text: string) {}
 
@@ -90,8 +92,11 @@ class Scan {
 
   /** Whether a string has an escape: what cannot be stored is never written plainly in JSON that is UTF-8. */
   private mayHide(from: number, end: number): boolean {
-    const escape = this.text.indexOf('\\u', from);
-    return escape !== -1 && escape < end;
+    if (this.escapeAt < from) {
+      const next = this.text.indexOf('\\u', from);
+      this.escapeAt = next === -1 ? Infinity : next;
+    }
+    return this.escapeAt < end;
   }
 
   private read(from: number, end: number): string {

@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
+import { instantOf } from '../../search/instant';
 import { type ArtifactFault, BadArtifact } from '../../registry/registry.errors';
 import { parseStrictly } from './json-text';
 import { type SchemaLine, recordSchemas, schemaLine } from './record.schemas';
@@ -41,8 +42,10 @@ export function parseRecord(bytes: Buffer): { readonly text: string; readonly bo
     throw new BadArtifact('NotAnObject', 'it is no JSON object');
   }
   const validate = validators[lineOf(value)];
-  if (validate(value)) return { text, body: value };
-  throw faultOf(validate.errors![0]!);
+  if (!validate(value)) throw faultOf(validate.errors![0]!);
+  if (instantOf(value.created_at) !== null) return { text, body: value };
+  const shown = JSON.stringify(value.created_at.slice(0, 50));
+  throw new BadArtifact('BadFormat', `created_at is ${shown}, which is no time that can be kept`);
 }
 
 function lineOf({ schema_version: version }: { schema_version?: unknown }): SchemaLine {
