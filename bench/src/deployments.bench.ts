@@ -14,6 +14,7 @@ export const deployments: Benchmark = {
   about:
     'deployments inserted by one transaction, one per environment: from its commit until all are ready, with the pool full at the start',
   count: 10_000,
+  smoke: 100,
   settings: {
     RECONCILER_VM_POOL_SIZE: String(POOL_SIZE),
     RECONCILER_VM_NETWORK: '10.76.0.0/15',

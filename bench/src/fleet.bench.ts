@@ -18,6 +18,7 @@ export const fleet: Benchmark = {
   name: 'fleet',
   about: `builds reported ready over HTTP, ${PER_SECOND} a second, to a fleet over RabbitMQ: from the report's answer until deployment.ready is heard`,
   count: 60 * PER_SECOND,
+  smoke: 100,
   settings: {
     RECONCILER_VM_POOL_SIZE: String(POOL_SIZE),
     RECONCILER_VM_NETWORK: '10.76.0.0/15',

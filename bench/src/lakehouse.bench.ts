@@ -1,16 +1,19 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { lakehouseDir, runPython } from '@homeostat/testing';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { stoppable } from './house/cleanup';
-import { writeIcebergTable } from './lakehouse/iceberg-writer';
-import type { Reading } from './lakehouse/reading';
+import { type House, openHouse } from './house/house';
+import { writeDeltaTable } from './lakehouse/delta-writer';
+import { type Place, writeIcebergTable } from './lakehouse/iceberg-writer';
+import { connect, reconciled } from './lakehouse/jobs';
 
 const COLUMNS = 100;
+/** delta-rs and Spark keep statistics of so many columns, unless they are told otherwise. */
+const DELTA_COLUMNS = 32;
 const FILES_PER_MANIFEST = 1_000;
+const NAMESPACE = 'large';
 
 /** What pyiceberg needs to plan the same scan; the second time, when it has loaded all its code. */
 const peer = `
@@ -22,23 +25,31 @@ for _ in range(2):
 print(files, took * 1000)
 `;
 
-/** Statistics and plan of one large Iceberg table, from files, without storing them; beside pyiceberg's planning of the scan alone. */
+/** Tables with a tenth, the count and tenfold of it. */
+const sizesOf = (count: number): number[] => [Math.ceil(count / 10), count, count * 10];
+const memory = (kind: string, files: number): string => `memory after ${files} files, ${kind}`;
+
+/** Statistics and plans of large tables, from files into the catalog; beside pyiceberg's planning of the scan alone. */
 export const lakehouse: Benchmark = {
   name: 'lakehouse',
-  about: `statistics and plan of an Iceberg table with ${COLUMNS} columns, read from files; pyiceberg plans the same scan in the same run`,
+  about: `files of tables with ${COLUMNS} columns (Iceberg) and ${DELTA_COLUMNS} (Delta, a checkpoint), ingested with statistics and plan; pyiceberg plans the same scan in the same run`,
   count: 10_000,
+  smoke: 20,
   settings: {},
   figures: (count) => [
-    { name: 'statistics and plan, of the time that pyiceberg plans', unit: '×', bar: 1.5 },
-    { name: 'statistics and plan', unit: 'ms' },
+    { name: 'ingested, of the time that pyiceberg plans', unit: '×', bar: 1.5 },
+    { name: 'ingested', unit: 'ms' },
     { name: 'pyiceberg, plan alone', unit: 'ms' },
-    { name: `memory at ${count} files`, unit: 'MB', bar: 300 },
-    { name: `memory at ${count / 10} files`, unit: 'MB' },
+    { name: 'memory before', unit: 'MB' },
+    ...['iceberg', 'delta'].flatMap((kind) =>
+      sizesOf(count).map((files) => ({ name: memory(kind, files), unit: 'MB', bar: 300 })),
+    ),
   ],
   run,
 };
 
-async function run({ count, progress }: Settings): Promise<Measured> {
+async function run(settings: Settings): Promise<Measured> {
+  const { count, progress } = settings;
   const work = await stoppable(async (undo) => {
     const folder = await mkdtemp(join(tmpdir(), 'homeostat-bench-lakehouse-'));
     undo.push(() => rm(folder, { recursive: true }));
@@ -46,33 +57,61 @@ async function run({ count, progress }: Settings): Promise<Measured> {
   });
   try {
     progress('writing the tables');
-    const size = { columns: COLUMNS, filesPerManifest: FILES_PER_MANIFEST };
-    const small = await writeIcebergTable(join(work.folder, 'small'), { ...size, files: Math.ceil(count / 10) });
-    const large = await writeIcebergTable(join(work.folder, 'large'), { ...size, files: count });
-    progress('reading them');
-    const [less, more] = [await read(small), await read(large)];
+    const metadata = new Map<number, string>();
+    for (const files of sizesOf(count)) {
+      metadata.set(files, await writeIcebergTable(folderOf(work.folder, files), sizeOf(files)));
+      await writeDeltaTable(join(work.folder, 'delta', NAMESPACE, `files_${files}`), files, DELTA_COLUMNS);
+    }
+    const delta = await read('delta', work.folder, settings);
+    const iceberg = await read('iceberg', work.folder, settings);
     progress('pyiceberg');
-    const { files, ms: theirMs } = await planned(large);
-    if (files !== count || more.files !== count)
-      throw new Error(`of ${count} files pyiceberg planned ${files}, we ${more.files}`);
-    return {
-      'statistics and plan, of the time that pyiceberg plans': more.ms / theirMs,
-      'statistics and plan': more.ms,
-      'pyiceberg, plan alone': theirMs,
-      [`memory at ${count} files`]: more.peakMb,
-      [`memory at ${count / 10} files`]: less.peakMb,
-    };
+    const { files, ms } = await planned(metadata.get(count)!);
+    if (files !== count) throw new Error(`of ${count} files pyiceberg planned ${files}`);
+    const ratio = { 'ingested, of the time that pyiceberg plans': iceberg['ingested']! / ms };
+    return { ...delta, ...iceberg, ...ratio, 'pyiceberg, plan alone': ms };
   } finally {
     await work.stop();
   }
 }
 
-/** In a process of its own, so that nobody else's memory counts. */
-async function read(metadata: string): Promise<Reading> {
-  const child = fork(join(__dirname, 'lakehouse/reading.js'), [metadata]);
-  const [reading] = (await once(child, 'message')) as [Reading];
-  await once(child, 'exit');
-  return reading;
+/** Reads the tables of one kind in a process of its own, from the smallest to the largest: so the peak after each is its own. */
+async function read(kind: string, folder: string, { count, set, profileDir, progress }: Settings): Promise<Measured> {
+  const house = await openHouse({ settings: { ...set, RECONCILER_FILE_ROOTS: folder }, profileDir });
+  try {
+    const measured: Record<string, number> = { 'memory before': (await house.usage()).peakRssMb };
+    for (const files of sizesOf(count)) {
+      progress(`reading ${files} files, ${kind}`);
+      const ms = await ingested(house, folder, kind, files);
+      measured[memory(kind, files)] = (await house.usage()).peakRssMb;
+      if (files === count) measured['ingested'] = ms;
+    }
+    return measured;
+  } finally {
+    await house.stop();
+  }
+}
+
+function sizeOf(files: number) {
+  return { files, columns: COLUMNS, filesPerManifest: FILES_PER_MANIFEST };
+}
+
+function folderOf(folder: string, files: number): Place {
+  const root = join(folder, 'iceberg', NAMESPACE, `files_${files}`);
+  const put: Place['put'] = async (name, bytes) => {
+    await mkdir(dirname(join(root, name)), { recursive: true });
+    await writeFile(join(root, name), bytes);
+  };
+  return { root, put };
+}
+
+async function ingested(house: House, folder: string, kind: string, files: number): Promise<number> {
+  const source = { uri: join(folder, kind), namespace: NAMESPACE, table: `files_${files}` };
+  const connector = await connect(house, { display_name: `${kind} ${files}`, kind, source });
+  const { ms, stats_processed } = await reconciled(house, connector);
+  const columns = kind === 'iceberg' ? COLUMNS : DELTA_COLUMNS;
+  if (Number(stats_processed) !== files + columns + 1)
+    throw new Error(`of ${files} files ${stats_processed} were read`);
+  return ms;
 }
 
 async function planned(metadata: string): Promise<{ files: number; ms: number }> {

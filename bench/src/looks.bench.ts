@@ -24,10 +24,14 @@ const delay = ({ name }: Contender): string => `${name}: from asked for to done,
 /** Claims and records of work that does nothing, beside what others would take for it, all in one run on one server. */
 export const looks: Benchmark = {
   name: 'looks',
-  about: `due looks and jobs with nothing to do, in one process with ${CONNECTIONS} connections: ${[...singles, ...batches]
+  about: `due looks and jobs with nothing to do, in one process with ${CONNECTIONS} connections: ${[
+    ...singles,
+    ...batches,
+  ]
     .map(({ name, settings }) => `${name} (${settings})`)
     .join('; ')}`,
   count: 10_000,
+  smoke: 200,
   settings: {},
   figures: () => [
     { name: 'one by one, ours to the best of the others', unit: '×', atLeast: 1.5 },

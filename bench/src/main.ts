@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { deployments } from './deployments.bench';
+import { directory } from './directory.bench';
 import { fleet } from './fleet.bench';
 import type { Benchmark } from './harness/benchmark';
 import { load, machineFacts } from './harness/machine';
@@ -9,15 +10,18 @@ import { progress, say } from './harness/screen';
 import { stopAll } from './house/cleanup';
 import { idle } from './idle.bench';
 import { lakehouse } from './lakehouse.bench';
+import { looks } from './looks.bench';
 import { one } from './one.bench';
+import { tables } from './tables.bench';
 
-const benchmarks: readonly Benchmark[] = [deployments, one, idle, fleet, lakehouse];
+const benchmarks: readonly Benchmark[] = [deployments, one, idle, fleet, looks, directory, lakehouse, tables];
 const names = benchmarks.map(({ name }) => name);
 const resultsDir = join(__dirname, '../results');
 
 interface Options {
   readonly count?: number;
   readonly runs: number;
+  readonly smoke: boolean;
   readonly set: Record<string, string>;
   readonly profile: boolean;
 }
@@ -29,6 +33,7 @@ const program = new Command('bench')
   .addArgument(new Argument('[benchmarks...]', 'which ones').choices(names).default(names, 'all'))
   .option('--count <number>', 'deployments, or settled resources, instead of what each benchmark has by itself', whole)
   .option('--runs <number>', 'runs of each; the table shows their medians', whole, 3)
+  .option('--smoke', 'small sizes, one run, no report: only whether each still runs', false)
   .option('--set <NAME=value>', 'a setting of the services; may be given again', setting, {})
   .option(
     '--profile',
@@ -46,12 +51,14 @@ const program = new Command('bench')
       progress('');
       process.stdout.write(`\n${tableOf(results.at(-1)!)}\n`);
     }
-    say(`\nwritten to ${await writeReport(resultsDir, { at, machine, results })}`);
+    if (!options.smoke) say(`\nwritten to ${await writeReport(resultsDir, { at, machine, results })}`);
   });
 
-async function resultOf(benchmark: Benchmark, { count: given, runs: wanted, set, profile }: Options): Promise<Result> {
-  const { name, about, count: usual, figures } = benchmark;
-  const count = given ?? usual;
+async function resultOf(benchmark: Benchmark, options: Options): Promise<Result> {
+  const { count: given, smoke, set, profile } = options;
+  const { name, about, figures } = benchmark;
+  const count = given ?? (smoke ? benchmark.smoke : benchmark.count);
+  const wanted = smoke ? 1 : options.runs;
   const runs: Result['runs'][number][] = [];
   const loads: number[] = [];
   while (runs.length < wanted) {
@@ -59,7 +66,9 @@ async function resultOf(benchmark: Benchmark, { count: given, runs: wanted, set,
     say(`${head}: ${count}`);
     loads.push(load());
     const profileDir = profile ? join(resultsDir, 'profiles') : undefined;
-    runs.push(await benchmark.run({ count, set, profileDir, progress: (line) => progress(`${head}: ${line}`), say }));
+    runs.push(
+      await benchmark.run({ count, smoke, set, profileDir, progress: (line) => progress(`${head}: ${line}`), say }),
+    );
   }
   return {
     benchmark: name,

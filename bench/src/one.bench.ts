@@ -9,6 +9,7 @@ export const one: Benchmark = {
   about:
     'deployments asked for over HTTP, one after the other, each when the pool is full again; builds are ready at once',
   count: 30,
+  smoke: 2,
   settings: {},
   figures: () => [
     { name: 'from the request to ready, median', unit: 'ms', bar: 30, original: 8_800 },

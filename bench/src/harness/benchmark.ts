@@ -14,6 +14,8 @@ export interface Figure {
 export interface Settings {
   /** Deployments, or settled resources. */
   readonly count: number;
+  /** Nobody reads the figures: it only matters that the benchmark still runs. */
+  readonly smoke: boolean;
   /** Settings of the services beside those that the benchmark makes. */
   readonly set: Readonly<Record<string, string>>;
   /** A folder for CPU profiles of the process; undefined: none are wanted. */
@@ -32,6 +34,8 @@ export interface Benchmark {
   readonly about: string;
   /** What `count` is when it is not given. */
   readonly count: number;
+  /** What `count` is where it only matters that the benchmark still runs. */
+  readonly smoke: number;
   readonly settings: Readonly<Record<string, string>>;
   figures(count: number): readonly Figure[];
   run(settings: Settings): Promise<Measured>;

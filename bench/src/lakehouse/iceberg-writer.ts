@@ -1,5 +1,3 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { avroFile, manifestListSchema, manifestSchema } from '@homeostat/testing';
 
 /** How large a made-up table is; no data file of it exists. */
@@ -12,46 +10,50 @@ export interface TableSize {
 const snapshotId = 4_611_686_018_427;
 const types = ['long', 'double', 'string', 'timestamp'] as const;
 
+/** Where a table's objects go: its root, as its metadata has it, and what puts an object there by its name below the root. */
+export interface Place {
+  readonly root: string;
+  readonly put: (name: string, bytes: Buffer | string) => Promise<void>;
+}
+
 /** Writes an Iceberg table of format 2 with the metrics of every column in every file; returns where its metadata file is. */
-export async function writeIcebergTable(folder: string, size: TableSize): Promise<string> {
-  await mkdir(join(folder, 'metadata'), { recursive: true });
+export async function writeIcebergTable(place: Place, size: TableSize): Promise<string> {
   const manifests: object[] = [];
   for (let from = 0; from < size.files; from += size.filesPerManifest) {
     const count = Math.min(size.filesPerManifest, size.files - from);
-    manifests.push(await writeManifest(folder, from, count, size.columns));
+    manifests.push(await writeManifest(place, from, count, size.columns));
   }
-  const list = join(folder, 'metadata', 'snap-1.avro');
-  await writeFile(list, avroFile(manifestListSchema, manifests, 'deflate'));
-  const metadata = join(folder, 'metadata', 'v1.metadata.json');
-  await writeFile(metadata, JSON.stringify(metadataOf(folder, list, size.columns)));
-  return metadata;
+  const [list, metadata] = ['metadata/snap-1.avro', 'metadata/v1.metadata.json'];
+  await place.put(list, avroFile(manifestListSchema, manifests, 'deflate'));
+  await place.put(metadata, JSON.stringify(metadataOf(place.root, `${place.root}/${list}`, size.columns)));
+  return `${place.root}/${metadata}`;
 }
 
-async function writeManifest(folder: string, from: number, count: number, columns: number): Promise<object> {
-  const path = join(folder, 'metadata', `m-${from}.avro`);
+async function writeManifest({ root, put }: Place, from: number, count: number, columns: number): Promise<object> {
+  const path = `metadata/m-${from}.avro`;
   const entries = Array.from({ length: count }, (_, n) => ({
     status: 1,
     snapshot_id: snapshotId,
     sequence_number: null,
     file_sequence_number: null,
-    data_file: dataFile(folder, from + n, columns),
+    data_file: dataFile(root, from + n, columns),
   }));
   const bytes = avroFile(manifestSchema, entries, 'deflate');
-  await writeFile(path, bytes);
+  await put(path, bytes);
   return {
-    ...{ manifest_path: path, manifest_length: bytes.length, partition_spec_id: 0, content: 0 },
+    ...{ manifest_path: `${root}/${path}`, manifest_length: bytes.length, partition_spec_id: 0, content: 0 },
     ...{ sequence_number: 1, min_sequence_number: 1, added_snapshot_id: snapshotId },
     ...{ added_files_count: count, existing_files_count: 0, deleted_files_count: 0 },
     ...{ added_rows_count: count * 1000, existing_rows_count: 0, deleted_rows_count: 0 },
   };
 }
 
-function dataFile(folder: string, n: number, columns: number): object {
+function dataFile(root: string, n: number, columns: number): object {
   const ids = Array.from({ length: columns }, (_, at) => at + 1);
   const each = <T>(value: (id: number) => T) => ids.map((key) => ({ key, value: value(key) }));
   return {
     content: 0,
-    file_path: join(folder, `data/${String(n).padStart(8, '0')}-0a5bd3ab-8c1c-4b67-a7a5-6a1e54f4d1d5.parquet`),
+    file_path: `${root}/data/${String(n).padStart(8, '0')}-0a5bd3ab-8c1c-4b67-a7a5-6a1e54f4d1d5.parquet`,
     file_format: 'PARQUET',
     partition: {},
     record_count: 1000,
@@ -72,13 +74,13 @@ function boundOf(id: number, n: number): Buffer {
   return id % 4 === 3 ? Buffer.from(`value-${String(n).padStart(8, '0')}`) : bytes;
 }
 
-function metadataOf(folder: string, list: string, columns: number): object {
+function metadataOf(root: string, list: string, columns: number): object {
   const fields = Array.from({ length: columns }, (_, at) => {
     const type = types[at % 4];
     return { id: at + 1, name: `column_${at + 1}`, required: false, type };
   });
   return {
-    ...{ 'format-version': 2, 'table-uuid': '9c12d441-03fe-4693-9a96-a0705ddf69c1', location: folder },
+    ...{ 'format-version': 2, 'table-uuid': '9c12d441-03fe-4693-9a96-a0705ddf69c1', location: root },
     ...{ 'last-sequence-number': 1, 'last-updated-ms': 1_700_000_000_000, 'last-column-id': columns },
     ...{ 'current-schema-id': 0, schemas: [{ type: 'struct', 'schema-id': 0, fields }] },
     ...{ 'default-spec-id': 0, 'partition-specs': [{ 'spec-id': 0, fields: [] }], 'last-partition-id': 999 },

@@ -1,5 +1,4 @@
-import { Logger, type Runner, run, runMigrations } from 'graphile-worker';
-import { Pool } from 'pg';
+import { Logger, type Runner, type TaskList, makeWorkerUtils, run } from 'graphile-worker';
 import { BATCH, CONNECTIONS, type Contender, type Opened } from './contender';
 
 const TASK = 'nothing';
@@ -25,36 +24,31 @@ export const batched: Contender = {
 };
 
 async function opened(url: string, worker: GraphileConfig.WorkerOptions): Promise<Opened> {
-  const pool = new Pool({ connectionString: url, max: CONNECTIONS });
-  pool.on('error', () => {});
+  const where = { connectionString: url, maxPoolSize: CONNECTIONS, logger: quiet };
+  const utils = await makeWorkerUtils(where);
+  await utils.migrate();
   let runner: Runner | null = null;
-  const begin = (done: (id: string | null) => void): Promise<Runner> =>
-    run({
-      pgPool: pool,
-      noHandleSignals: true,
-      logger: quiet,
-      taskList: { [TASK]: (_payload, { job }) => done(job.id) },
-      preset: { worker },
-    });
-  await runMigrations({ pgPool: pool, logger: quiet });
   return {
     async fill(count) {
-      await pool.query(
-        `SELECT count(*) FROM graphile_worker.add_jobs(ARRAY (
-           SELECT ($1::text, '{}'::json, NULL, NULL, NULL, NULL, NULL, NULL)::graphile_worker.job_spec FROM generate_series(1, $2::integer)))`,
-        [TASK, count],
+      await utils.withPgClient((client) =>
+        client.query(
+          `SELECT count(*) FROM graphile_worker.add_jobs(ARRAY (
+             SELECT ($1::text, '{}'::json, NULL, NULL, NULL, NULL, NULL, NULL)::graphile_worker.job_spec FROM generate_series(1, $2::integer)))`,
+          [TASK, count],
+        ),
       );
     },
     async start(done) {
-      runner = await begin(done);
+      const taskList: TaskList = { [TASK]: (_payload, { job }) => done(job.id) };
+      runner = await run({ ...where, noHandleSignals: true, taskList, preset: { worker } });
     },
     async add() {
-      const { id } = await runner!.addJob(TASK, {});
+      const { id } = await utils.addJob(TASK, {});
       return id;
     },
     async close() {
       await runner?.stop();
-      await pool.end();
+      await utils.release();
     },
   };
 }
