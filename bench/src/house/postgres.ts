@@ -18,7 +18,6 @@ export interface Database {
 const serverSettings = [
   // Wants to be named before the start.
   `shared_preload_libraries = 'pg_stat_statements'`,
-  `pg_stat_statements.track_planning = on`,
   `log_line_prefix = '%a '`,
   'log_parameter_max_length = 0',
 ];

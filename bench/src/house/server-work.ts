@@ -20,12 +20,12 @@ export async function workOf({ query }: Database): Promise<ServerWork> {
 
 /** The statements that took the most time in all, as lines of text. */
 export async function costliest({ query }: Database): Promise<string[]> {
-  const rows = await query<{ ms: number; planned: number; calls: string; rows: string; sql: string }>(
-    `SELECT total_exec_time AS ms, total_plan_time AS planned, calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 150) AS sql FROM pg_stat_statements
-     ORDER BY total_exec_time + total_plan_time DESC LIMIT 20`,
+  const rows = await query<{ ms: number; calls: string; rows: string; sql: string }>(
+    `SELECT total_exec_time AS ms, calls, rows, left(regexp_replace(query, '\\s+', ' ', 'g'), 150) AS sql FROM pg_stat_statements
+     ORDER BY total_exec_time DESC LIMIT 20`,
   );
   return rows.map(
-    ({ ms, planned, calls, rows: n, sql }) =>
-      `${ms.toFixed(0).padStart(7)} ms, planned ${planned.toFixed(0).padStart(6)} ms, ${calls.padStart(6)} calls ${n.padStart(7)} rows  ${sql}`,
+    ({ ms, calls, rows: n, sql }) =>
+      `${ms.toFixed(0).padStart(7)} ms ${calls.padStart(6)} calls ${n.padStart(7)} rows  ${sql}`,
   );
 }

@@ -68,6 +68,8 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
 /**
  * Parameters: the pool's id, how many of anything to list, how many VMs the network has room for, the pool's size. What
  * the next step has no use for is not listed: VMs only for claims or where there are too many, numbers for what is missing.
+ * A range of states, and the order by them, can only be had from the index of states and numbers: that of the numbers
+ * alone has all VMs at work before the first free one.
  */
 const observation = `
   WITH counts AS MATERIALIZED (
@@ -88,8 +90,8 @@ const observation = `
     SELECT number FROM used, limits, generate_series(used.next, least(used.next + limits.numbers::integer, $3::integer) - 1) AS number
   )
   SELECT counts.pooling, counts.initializing, pool.turn, pool.condition,
-    ARRAY (SELECT id FROM vm WHERE status = 'pooling' ORDER BY number LIMIT (SELECT free FROM limits)) AS free,
-    ARRAY (SELECT id FROM vm WHERE status = 'off' ORDER BY number LIMIT $2) AS off,
+    ARRAY (SELECT id FROM vm WHERE status BETWEEN 'pooling' AND 'pooling' ORDER BY status, number LIMIT (SELECT free FROM limits)) AS free,
+    ARRAY (SELECT id FROM vm WHERE status BETWEEN 'off' AND 'off' ORDER BY status, number LIMIT $2) AS off,
     (SELECT count(*)::integer FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL) AS "waitingClaims",
     ARRAY (SELECT id FROM queue ORDER BY number) AS claims,
     ARRAY (SELECT id FROM region ORDER BY number) AS regions,
