@@ -178,9 +178,10 @@ async function attach(id: string, { keys, signatures }: Attached): Promise<void>
 /** Tells that a record has changed, as sync-svc does. */
 function tell(type: 'record.signed' | 'record.quarantined' | 'record.removed', id: string): Promise<void> {
   const data = { record_id: id, cid: 'any', reason: 'any' };
-  return Others.database.transaction(async (tx) =>
-    tx.emit(type, { tenant_id: 'system', subject: id, version: '1', data }),
-  );
+  return Others.database.transaction(async (tx) => {
+    tx.emit(type, { tenant_id: 'system', subject: id, version: '1', data });
+    tx.look('name-verifications', id);
+  });
 }
 
 async function signedBy(by: Pair, name: string, cid = newCid()): Promise<string> {
