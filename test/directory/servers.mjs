@@ -34,10 +34,12 @@ export async function openServers() {
   await Promise.all([migrate(postgres.url), migrate(peerUrl)]);
   return {
     ...{ folder, url: postgres.url, peerUrl, remote, local, regsync: ownRegsync },
-    /** The settings by which the peer logs in to its own registry. */
+    /** The settings by which the peer, and those who ask it, log in to its registry. */
     peerLogin: {
       RECONCILER_LOCAL_REGISTRY_USERNAME: registryUser.username,
       RECONCILER_LOCAL_REGISTRY_PASSWORD: registryUser.password,
+      RECONCILER_PEER_REGISTRY_USERNAME: registryUser.username,
+      RECONCILER_PEER_REGISTRY_PASSWORD: registryUser.password,
     },
     /** The value of an Authorization header for the remote registry. */
     authorization: `Basic ${Buffer.from(`${registryUser.username}:${registryUser.password}`).toString('base64')}`,

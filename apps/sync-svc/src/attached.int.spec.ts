@@ -180,7 +180,7 @@ describe('a record that is in the index', () => {
     await record('is signed', ({ signed }) => signed);
     const { id } = await get(`records/${cid}`);
     await database.sql(
-      `INSERT INTO name_verification (id, tenant_id, name, domain, status) VALUES ($1, 'system', 'n', 'd', 'verified')`,
+      `INSERT INTO name_verification (id, tenant_id, name, domain, status, expires_at) VALUES ($1, 'system', 'n', 'd', 'verified', now() + interval '1 h')`,
       [id],
     );
   });

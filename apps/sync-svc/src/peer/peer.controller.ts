@@ -26,13 +26,14 @@ export class PeerController {
   credentials({ caller, body }: Asked<{ body: typeof asking }>): RegistryCredentials {
     const address = this.settings.RECONCILER_PEER_REGISTRY_ADDRESS ?? this.settings.RECONCILER_LOCAL_REGISTRY_ADDRESS;
     if (address === null) throw new HouseError('unavailable', 'this directory has no registry: none is configured');
-    const { RECONCILER_PEER_REGISTRY_USERNAME: peer, RECONCILER_LOCAL_REGISTRY_USERNAME: own } = this.settings;
-    const { RECONCILER_PEER_REGISTRY_PASSWORD, RECONCILER_LOCAL_REGISTRY_PASSWORD } = this.settings;
-    const isOwn = peer === null && own !== null;
-    const hint = isOwn ? ', with our own user: set RECONCILER_PEER_REGISTRY_USERNAME to one who may only read' : '';
-    new Logger('peers').warn(`${body.requesting_node_id} (${caller.subject}) was told the way to our registry${hint}`);
-    const username = peer ?? own;
-    const password = isOwn ? RECONCILER_LOCAL_REGISTRY_PASSWORD : RECONCILER_PEER_REGISTRY_PASSWORD;
+    const { RECONCILER_PEER_REGISTRY_USERNAME: username, RECONCILER_PEER_REGISTRY_PASSWORD: password } = this.settings;
+    // Ours may write, so it is nobody's but ours.
+    if (username === null && this.settings.RECONCILER_LOCAL_REGISTRY_USERNAME !== null)
+      throw new HouseError(
+        'unavailable',
+        'there is no user for peers: set RECONCILER_PEER_REGISTRY_USERNAME to one who may only read',
+      );
+    new Logger('peers').log(`${body.requesting_node_id} (${caller.subject}) was told the way to our registry`);
     return {
       registry_address: address,
       repository_name: this.settings.RECONCILER_LOCAL_REGISTRY_REPOSITORY,

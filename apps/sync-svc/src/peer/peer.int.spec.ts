@@ -46,10 +46,10 @@ describe('a peer', () => {
     expect(await ask(node)).toEqual({ status: 200, answer: told });
   });
 
-  it('is told our own otherwise, and nobody where the registry asks for none', async () => {
+  it('is never told our own, and nobody where the registry asks for none', async () => {
     await start(own);
-    const basic_auth = { username: 'writer', password: 'may write' };
-    expect((await ask(node)).answer).toMatchObject({ registry_address: 'registry:5000', basic_auth });
+    const refused = { status: 503, answer: { detail: expect.stringContaining('RECONCILER_PEER_REGISTRY_USERNAME') } };
+    expect(await ask(node)).toMatchObject(refused);
     await running.stop();
     await start({ RECONCILER_LOCAL_REGISTRY_ADDRESS: 'registry:5000' });
     expect((await ask(node)).answer).toEqual({

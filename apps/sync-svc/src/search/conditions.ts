@@ -46,7 +46,7 @@ function within({ column, interval }: Extract<Match, { by: 'interval' }>, values
 }
 
 function flagged({ flag, value }: Extract<Match, { by: 'flag' }>): string {
-  const verified = `EXISTS (SELECT FROM name_verification v WHERE v.id = r.id AND v.status = 'verified')`;
+  const verified = `EXISTS (SELECT FROM name_verification v WHERE v.id = r.id AND v.status = 'verified' AND v.expires_at > now())`;
   const is = flag === 'signed' ? 'r.signed' : verified;
   return value ? is : `NOT ${is}`;
 }

@@ -19,7 +19,7 @@ const world = `
       CASE WHEN n % 4 = 0 THEN '0.8.0' ELSE '1.0.0' END AS schema, timestamptz '2026-01-01' + n * interval '1 min' AS at) AS made;
   INSERT INTO record_word (kind, value)
     SELECT DISTINCT split_part(term, '=', 1), substr(term, strpos(term, '=') + 1) FROM record, unnest(terms) AS term;
-  INSERT INTO name_verification (id, tenant_id, name, domain, status) SELECT id, 'system', name, 'd', 'verified' FROM record WHERE signed;
+  INSERT INTO name_verification (id, tenant_id, name, domain, status, expires_at) SELECT id, 'system', name, 'd', 'verified', now() + interval '1 h' FROM record WHERE signed;
   ANALYZE;
 `;
 

@@ -31,9 +31,10 @@ beforeAll(async () => {
     [ids.get('fleet-1.9.0'), ids.get('fleet-1.10.0')],
   ]);
   await test.sql(
-    `INSERT INTO name_verification (id, tenant_id, name, domain, status, method, key_id, verified_at)
-     VALUES ($1, 'system', 'n', 'fleet.example.com', 'verified', 'jwks', 'fleet-ec', now()), ($2, 'system', 'n', 'd', 'failed', 'jwks', NULL, NULL)`,
-    [ids.get('fleet-1.9.0'), ids.get('fleet-1.10.0')],
+    `INSERT INTO name_verification (id, tenant_id, name, domain, status, method, key_id, verified_at, expires_at)
+     VALUES ($1, 'system', 'n', 'fleet.example.com', 'verified', 'jwks', 'fleet-ec', now(), now() + interval '1 h'), ($2, 'system', 'n', 'd', 'failed', 'jwks', NULL, NULL, NULL),
+       ($3, 'system', 'n', 'd', 'verified', 'jwks', 'fleet-ec', now() - interval '2 h', now() - interval '1 h')`,
+    [ids.get('fleet-1.9.0'), ids.get('fleet-1.10.0'), ids.get('fleet-2.0.0')],
   );
   running = await serve([syncService], {
     RECONCILER_HTTP_PORT: '0',

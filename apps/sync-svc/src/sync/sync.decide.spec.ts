@@ -63,8 +63,23 @@ describe('a sync', () => {
     ],
     [
       'that makes no progress for a day is given up',
-      world({ progressed_at: at(-86_400_000), message: 'it was away' }),
+      world({
+        started_at: at(-90_000_000),
+        progressed_at: at(-86_400_000),
+        reason: 'Unreachable',
+        message: 'it was away',
+      }),
       { verdict: 'act', step: { do: 'fail', reason: 'Timeout' }, because: expect.stringContaining('it was away') },
+    ],
+    [
+      'that has waited for its turn for days is not',
+      world({ progressed_at: at(-864_000_000) }, { busy: 2 }),
+      { verdict: 'wait', until: at(60_000) },
+    ],
+    [
+      'nor is one that was paused for days, and nothing since hindered it',
+      underWay({ started_at: at(-864_000_000), progressed_at: at(-864_000_000), total: 1, done: 0 }),
+      { verdict: 'reach', reach: { do: 'copy' } },
     ],
     ['lists what there is', underWay({ listed_at: null }), { verdict: 'reach', reach: { do: 'list' } }],
     [

@@ -54,20 +54,17 @@ function kept({ status, finished_at }: SyncSight['sync'], retentionMs: number, n
 /** What keeps any open sync from going on. */
 function hindered({ sync, settings, registry, registryFix }: SyncSight, now: Date): SyncDecision | null {
   const deadline = new Date(sync.progressed_at.getTime() + PATIENCE_MS);
-  if (now >= deadline) {
+  // One that has not had its turn has not failed; nor has one that was paused, and nothing since hindered it.
+  if (now >= deadline && sync.started_at !== null && sync.reason !== null) {
     const hours = PATIENCE_MS / 3_600_000;
     return act(
       { do: 'fail', reason: 'Timeout' },
       `For ${hours} h nothing was copied. Last: ${sync.message ?? 'nothing'}`,
     );
   }
-  const later = earlier(after(now, settings.intervalMs), deadline);
+  const later = after(now, settings.intervalMs);
   if (!settings.enabled) {
-    return wait(
-      'RECONCILER_REGSYNC_ENABLED is false.',
-      earlier(after(now, 3_600_000), deadline),
-      'Set it to true, or delete the sync.',
-    );
+    return wait('RECONCILER_REGSYNC_ENABLED is false.', after(now, 3_600_000), 'Set it to true, or delete the sync.');
   }
   return registry ? null : wait('There is no registry to copy to: none is configured.', later, registryFix);
 }
@@ -186,8 +183,4 @@ function again({ sync, jitter }: SyncSight, { costs, reason, because, until, sli
 
 function after(now: Date, ms: number): Date {
   return new Date(now.getTime() + ms);
-}
-
-function earlier(one: Date, other: Date): Date {
-  return one < other ? one : other;
 }

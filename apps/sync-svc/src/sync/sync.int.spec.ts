@@ -103,6 +103,8 @@ function suite(registry: string, binary: string): void {
       ...{ RECONCILER_LOCAL_REGISTRY_ADDRESS: remote.address, RECONCILER_LOCAL_REGISTRY_REPOSITORY: 'team/dir' },
       ...{ RECONCILER_LOCAL_REGISTRY_INSECURE: 'true', RECONCILER_LOCAL_REGISTRY_USERNAME: registryUser.username },
       RECONCILER_LOCAL_REGISTRY_PASSWORD: registryUser.password,
+      RECONCILER_PEER_REGISTRY_USERNAME: registryUser.username,
+      RECONCILER_PEER_REGISTRY_PASSWORD: registryUser.password,
     });
 
   async function send<T = Shown>(method: string, path: string, body?: object): Promise<T> {

@@ -6,7 +6,7 @@ import type { SyncSettings } from '../sync.config';
 import { decideSync } from './sync.decide';
 import type { SyncAnswer, SyncReach, SyncSight, SyncStep } from './sync.sight';
 import { SyncWorker } from './sync.worker';
-import { apply } from './sync.writes';
+import { apply, isPaused } from './sync.writes';
 
 /** Beside both runs of regsync that a slice may have: the questions to both registries. */
 const QUESTIONS_MS = 600_000;
@@ -105,7 +105,7 @@ const observation = `
   FROM sync s
   LEFT JOIN LATERAL (
     SELECT count(*)::integer AS busy FROM sync o
-    WHERE s.status = 'PENDING' AND o.remote_host = s.remote_host AND o.status = 'IN_PROGRESS') AS o ON true
+    WHERE s.status = 'PENDING' AND o.remote_host = s.remote_host AND o.status = 'IN_PROGRESS' AND NOT ${isPaused}) AS o ON true
   LEFT JOIN LATERAL (
     SELECT r.lease_epoch FROM reconcile_status r WHERE r.kind = 'syncs' AND r.key = s.id) AS l ON true
   WHERE s.id = ANY ($1)`;

@@ -1,5 +1,5 @@
 import { Changes, Database, SETTINGS, Secrets, Unopenable, sqlState } from '@homeostat/platform';
-import { Unavailable } from '@homeostat/reconcile';
+import { Unavailable, engineDefaults } from '@homeostat/reconcile';
 import type { Sync } from '@homeostat/shared';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { isRecordCid } from '../registry/cid';
@@ -100,11 +100,16 @@ export class SyncWorker implements OnApplicationBootstrap {
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
     const watch = async (): Promise<void> => {
+      let heldAtMs = performance.now();
       while (!stop.aborted) {
         await this.changes.next(sync.id, REREAD_MS, stop);
         if (stop.aborted) return;
-        const holds = await this.holds(sync.id, epoch).catch(() => true);
-        if (!holds) return over.abort(new Error('the sync was called off, or taken over'));
+        const askedAtMs = performance.now();
+        const holds = await this.holds(sync.id, epoch).catch(() => null);
+        if (holds) heldAtMs = askedAtMs;
+        // With the database away, the lease is over when nobody could confirm it for as long as one lasts.
+        if (holds === false || performance.now() - heldAtMs > engineDefaults.leaseMs)
+          return over.abort(new Error('the sync was called off, or taken over'));
         await note().catch(() => undefined);
       }
     };
@@ -127,8 +132,9 @@ export class SyncWorker implements OnApplicationBootstrap {
   ): Promise<SyncAnswer> {
     const secrets = await this.secretsOf(sync.id);
     if (secrets === null) {
-      const message = 'What it was told in confidence cannot be read: the key that sealed it is gone.';
-      return { found: 'failed', reason: 'SecretsUnreadable', message };
+      const message =
+        'What it was told in confidence cannot be read: RECONCILER_SECRETS_KEY lacks the key that sealed it.';
+      return { found: 'retry', costs: false, reason: 'SecretsUnreadable', message, until: null };
     }
     const means = { directory: this.directory, allowPrivate: this.settings.RECONCILER_ALLOW_PRIVATE_ADDRESSES };
     const remote = await openRemote(sync, secrets, means, stop);

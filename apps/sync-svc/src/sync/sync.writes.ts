@@ -42,6 +42,9 @@ async function mark(tx: Tx, { key, because }: Planned, { reason }: StepOf<'mark'
   return rows.length > 0;
 }
 
+/** Sync `o` is not worked on because somebody said so: it takes nobody's turn. */
+export const isPaused = `EXISTS (SELECT FROM reconcile_status p WHERE p.kind = 'syncs' AND p.key = o.id AND p.paused)`;
+
 /**
  * Begins a sync, or goes on with it, unless so many from its host are under way as there may be. The lock is a statement
  * of its own: the next one takes its snapshot after the wait, and so sees who was first.
@@ -50,9 +53,10 @@ async function start(tx: Tx, { key, because, observed }: Planned): Promise<boole
   const { remote_host } = observed.sync;
   await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended('syncs from ' || $1, 0))`, [remote_host]);
   const [sync] = await tx.query<Sync>(
-    `UPDATE sync s SET status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), retry_at = NULL, reason = NULL, message = NULL
+    `UPDATE sync s SET status = 'IN_PROGRESS', started_at = coalesce(started_at, now()),
+       progressed_at = CASE WHEN started_at IS NULL THEN now() ELSE progressed_at END, retry_at = NULL, reason = NULL, message = NULL
      WHERE id = $1 AND status = 'PENDING' AND $3 > (
-       SELECT count(*) FROM sync o WHERE o.remote_host = $2 AND o.status = 'IN_PROGRESS')
+       SELECT count(*) FROM sync o WHERE o.remote_host = $2 AND o.status = 'IN_PROGRESS' AND NOT ${isPaused})
      RETURNING *`,
     [key, remote_host, observed.settings.perHost],
   );

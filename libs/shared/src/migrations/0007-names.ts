@@ -26,12 +26,18 @@ const columns = `
   CREATE INDEX name_verification_domain ON name_verification (domain, id);
 `;
 
-/** Walked by the audit, so that a record is found whose signing nobody was told of, or that was signed before this version. */
+/**
+ * Walked by the audit, so that a record is found whose signing nobody was told of, or that was signed before this version,
+ * and a name whose record is no candidate any more.
+ */
 const candidates = `
   CREATE VIEW name_candidate AS
     SELECT r.id, r.tenant_id, coalesce(v.status, 'pending') AS status, v.reason, v.message, coalesce(v.generation, 0) AS generation
     FROM record r LEFT JOIN name_verification v ON v.id = r.id
-    WHERE r.signed AND r.status = 'indexed' AND r.name ~* '^https?://';
+    WHERE r.signed AND r.status = 'indexed' AND r.name ~* '^https?://'
+    UNION ALL
+    SELECT v.id, v.tenant_id, v.status, v.reason, v.message, v.generation FROM name_verification v
+    WHERE NOT EXISTS (SELECT FROM record r WHERE r.id = v.id AND r.signed AND r.status = 'indexed' AND r.name ~* '^https?://');
   COMMENT ON VIEW name_candidate IS 'signed records with a name that a domain can vouch for, looked at or not';
 `;
 
