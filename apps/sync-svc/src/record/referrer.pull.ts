@@ -1,6 +1,6 @@
 import { storable } from '../storable';
 import type { Listed, Manifest } from '../registry/manifest';
-import type { Referrers, RegistryClient } from '../registry/registry.client';
+import { MOST_REFERRERS, type Referrers, type RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
 import type { FoundReferrer, ReferrerChanges } from './record.decide';
 
@@ -8,8 +8,6 @@ const SIGNATURE = 'application/vnd.agntcy.dir.sign.signature.v1+json';
 const PUBLIC_KEY = 'application/vnd.agntcy.dir.sign.publickey.v1+pem';
 /** Bytes of a signature or a key. */
 const REFERRER_LIMIT = 256 * 1024;
-/** Referrers of one record that are read: anybody may attach any number. */
-const MOST_REFERRERS = 1_000;
 /** Of those, by one look: it has a deadline. */
 const READ_AT_ONCE = 50;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { RegistryClient } from './registry.client';
+import { MOST_REFERRERS, RegistryClient } from './registry.client';
 import { parseChallenge } from './challenge';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -207,6 +207,37 @@ describe('a blob', () => {
   });
 });
 
+describe('a path', () => {
+  it('that leads away from the registry is not asked for', async () => {
+    const asked = jest.fn<void, Parameters<Handler>>(json({}));
+    const { http } = await registry(asked, { password: true, allowPrivate: true });
+    const elsewhere = await listening(asked);
+    await expect(http.get(`//${elsewhere}/x`, { limit: 100, signal })).rejects.toThrow('is no path of');
+    expect(asked).not.toHaveBeenCalled();
+  });
+});
+
+describe('what refers to a manifest', () => {
+  const page = (from: number, count: number) => ({
+    manifests: Array.from({ length: count }, (_, at) => ({ digest: sha(`${from + at}`) })),
+  });
+
+  it('is read as far as anybody looks at it, and is known not to be all', async () => {
+    let asked = 0;
+    const client = await registry((request, response) => {
+      asked += 1;
+      json(page(asked * 600, 600), { link: `</v2/dir/referrers/x?page=${asked}>; rel="next"` })(request, response);
+    });
+    const { listed, complete } = (await client.referrers(nobody, signal))!;
+    expect([listed.length, complete, asked]).toEqual([MOST_REFERRERS, false, 2]);
+  });
+
+  it('is read as far under a tag', async () => {
+    const { listed, complete } = await (await registry(json(page(0, 5_000)))).tagged(nobody, signal);
+    expect([listed.length, complete]).toEqual([MOST_REFERRERS, false]);
+  });
+});
+
 describe('a token', () => {
   const challenge = (realm: string) =>
     json(
@@ -246,6 +277,16 @@ describe('a token', () => {
     expect(error.message).toContain('no public address');
     expect(error.message).not.toContain('never to be told');
     expect(secret).not.toHaveBeenCalled();
+  });
+
+  it('is not fetched for a place that the registry sends us to', async () => {
+    const asked = jest.fn<void, Parameters<Handler>>(json({ token: 'opaque' }));
+    const realm = `http://${await listening(asked)}/token`;
+    const elsewhere = await listening(challenge(realm));
+    const options = { password: true, allowPrivate: true };
+    const client = await registry(json('', { location: `http://${elsewhere}/x` }, 307), options);
+    await expect(client.tags(null, signal)).rejects.toThrow('(401)');
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it.each(['{"token":"with a\\nnewline"}', '{}', 'null', 'not JSON'])('that reads %s is none', async (body) => {

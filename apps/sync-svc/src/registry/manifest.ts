@@ -37,9 +37,11 @@ const listed = z.object({
 /** What a list says of a referrer. */
 export type Listed = z.infer<typeof listed>;
 
+/** The media type of a manifest that names none (OCI image specification). */
+export const imageManifest = 'application/vnd.oci.image.manifest.v1+json';
 /** Media types of manifests and of lists of them: some registries answer 404 unless all are named (spec 2, "Indexer"). */
 export const acceptManifests = [
-  'application/vnd.oci.image.manifest.v1+json',
+  imageManifest,
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',

@@ -8,15 +8,17 @@ import { type TagPage, firstPage, parseTags, tagPage } from './tags';
 const MANIFEST_LIMIT = 4 * 1024 * 1024;
 /** A registry that ignores paging answers with everything: this is a million tags. */
 const TAGS_LIMIT = 64 * 1024 * 1024;
-/** Pages of referrers of one manifest that are read. */
+/** Pages of referrers of one manifest that are read, and referrers: anybody may attach any number. */
 const REFERRER_PAGES = 20;
+export const MOST_REFERRERS = 1_000;
 
 export interface PulledManifest {
   readonly digest: string;
   readonly manifest: Manifest;
+  readonly body: Buffer;
 }
 
-/** What refers to a manifest, each once. */
+/** What refers to a manifest, each once; at most MOST_REFERRERS. */
 export interface Referrers {
   readonly listed: readonly Listed[];
   /** Whether these are all. */
@@ -50,7 +52,7 @@ export class RegistryClient {
   /** A manifest by tag or digest; null: there is none. Throws BadArtifact for what is no manifest, or another one. */
   async manifest(reference: string, signal: AbortSignal): Promise<PulledManifest | null> {
     const body = await this.manifestBody(reference, signal);
-    return body && { digest: digestOfBytes(body), manifest: parseManifest(body) };
+    return body && { digest: digestOfBytes(body), manifest: parseManifest(body), body };
   }
 
   /** A blob of at most `limit` bytes whose digest was checked. Throws BadArtifact where it is larger, or another one. */
@@ -67,20 +69,20 @@ export class RegistryClient {
   async referrers(digest: string, signal: AbortSignal): Promise<Referrers | null> {
     const found = new Map<string, Listed>();
     let path: string | null = `${this.base}/referrers/${digest}`;
-    for (let page = 0; path !== null && page < REFERRER_PAGES; page += 1) {
+    for (let page = 0; path !== null && page < REFERRER_PAGES && found.size <= MOST_REFERRERS; page += 1) {
       const answer: Answer = await this.http.get(path, { limit: MANIFEST_LIMIT, signal });
       if (answer.status === 404 && page === 0) return null;
       for (const one of parseIndex(this.expect(answer, path).body)) found.set(one.digest, one);
       path = nextPage(answer.header('link'), new URL(path, this.http.origin));
     }
-    return { listed: [...found.values()], complete: path === null };
+    return cut(found, path === null);
   }
 
   /** What refers to a manifest by the fallback tag; none where there is no such tag. Throws BadArtifact for what is no list. */
   async tagged(digest: string, signal: AbortSignal): Promise<Referrers> {
     const body = await this.manifestBody(digest.replace(':', '-'), signal);
     const found = body ? parseIndex(body) : [];
-    return { listed: [...new Map(found.map((one) => [one.digest, one])).values()], complete: true };
+    return cut(new Map(found.map((one) => [one.digest, one])), true);
   }
 
   async close(): Promise<void> {
@@ -110,6 +112,12 @@ export class RegistryClient {
   }
 }
 
-function digestOfBytes(bytes: Buffer): string {
+function cut(found: ReadonlyMap<string, Listed>, complete: boolean): Referrers {
+  const listed = [...found.values()].slice(0, MOST_REFERRERS);
+  return { listed, complete: complete && listed.length === found.size };
+}
+
+/** What a registry calls these bytes. */
+export function digestOfBytes(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }

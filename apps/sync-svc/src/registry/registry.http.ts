@@ -27,6 +27,11 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** An answer, and who gave it in the end. */
+interface Hop extends Answer {
+  readonly origin: string;
+}
+
 export interface Ask {
   readonly accept?: string;
   /** Bytes of an answer; more is a BadArtifact `TooLarge`. */
@@ -60,12 +65,13 @@ export class RegistryHttp {
     this.tokens = new RegistryTokens(place, (url, ask, authorization) => this.fetch(url, ask, authorization));
   }
 
-  /** Asks for a path of the registry. Throws RegistryBusy, BadArtifact `TooLarge`, or what hindered it. */
+  /** Asks for a path of the registry; answers its own challenges only, not of a place that it sends us to. Throws RegistryBusy, BadArtifact `TooLarge`, or what hindered it. */
   async get(path: string, ask: Ask): Promise<Answer> {
     if (Date.now() < this.busyUntil) throw this.busy(`${this.origin} asked to be left alone`);
     const url = new URL(path, this.origin);
+    if (url.origin !== this.origin) throw new Error(`${path.slice(0, 200)} is no path of ${this.origin}`);
     const first = await this.fetch(url, ask, this.tokens.known());
-    if (first.status !== 401) return first;
+    if (first.status !== 401 || first.origin !== this.origin) return first;
     return this.fetch(url, ask, await this.tokens.answer(first.header('www-authenticate') ?? '', ask));
   }
 
@@ -74,13 +80,13 @@ export class RegistryHttp {
   }
 
   /** Follows redirects; the registry's credentials go to no other origin. */
-  private async fetch(from: URL, ask: Ask, authorization: string | null): Promise<Answer> {
+  private async fetch(from: URL, ask: Ask, authorization: string | null): Promise<Hop> {
     let url = from;
     for (let hops = 0; hops <= REDIRECTS; hops += 1) {
       const isOwn = url.origin === this.origin;
       const mayKnow = authorization !== null && (isOwn || url.origin === from.origin);
       const answer = await this.once(url, ask, mayKnow ? authorization : null);
-      if (answer.status < 300 || answer.status > 399) return answer;
+      if (answer.status < 300 || answer.status > 399) return { ...answer, origin: url.origin };
       url = this.allowed(new URL(answer.header('location') ?? '', url));
     }
     throw new Error(`${from.origin} redirects more than ${REDIRECTS} times`);

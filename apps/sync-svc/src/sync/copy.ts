@@ -1,5 +1,5 @@
 import type { RemoteRegistry } from '@homeostat/shared';
-import { RegistryBusy, RegistryRefused } from '../registry/registry.errors';
+import { RegistryBusy } from '../registry/registry.errors';
 import { eachOf } from './each-of';
 import { type Checked, type Here, type Sides, checkRecord, checkReferrers, hasRecord } from './record-check';
 import { Gate } from './regsync/gate';
@@ -32,14 +32,15 @@ export interface Copy {
 
 /**
  * Copies some records, with what is attached to them, and checks what came of it: what counts is what our registry has
- * in the end, not what regsync says (spec 2, "Sync"). Throws RegistryBusy, RegistryRefused, or what ended the run.
+ * in the end, not what regsync says (spec 2, "Sync"). Throws RegistryBusy, or what ended the run.
  */
 export async function copySlice({ cids, sides, remote, target, run }: Copy): Promise<CopiedSlice> {
   const checked = await eachOf(cids, AT_ONCE, (cid) => unlessFailing(cid, () => checkRecord(cid, sides)));
   const pins = checked.flatMap((one) =>
     'digest' in one && one.digest !== null ? [[one.cid, one.digest] as const] : [],
   );
-  const behind = { http: sides.remote.http, repository: remote.repository, checked: new Map(pins) };
+  const { attached, remote: client } = sides;
+  const behind = { http: client.http, repository: remote.repository, checked: new Map(pins), attached };
   const gate = new Gate(behind, sides.signal);
   await gate.open();
   const source = `${gate.address}/${remote.repository}`;
@@ -79,12 +80,12 @@ function spread<Item>(items: readonly Item[]): Item[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));
 }
 
-/** One record that cannot be asked for does not keep the others; a registry that does not let us in does. */
+/** One record that cannot be asked for, or may not be read, does not keep the others; a registry that has no time for us does. */
 async function unlessFailing(cid: string, work: () => Promise<Checked>): Promise<Checked> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof RegistryBusy || error instanceof RegistryRefused) throw error;
+    if (error instanceof RegistryBusy) throw error;
     const { reason, message } = setbackOf(error);
     return { cid, is: 'left', reason, message };
   }

@@ -1,11 +1,9 @@
-import { RECORD_LIMIT } from '../record/validation/record.validation';
 import { digestOf } from '../registry/cid';
+import type { Attached } from './attached';
+import { type Why, manifestFault } from './manifest-fault';
 import type { PulledManifest, RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
 import type { RecordFault } from './sync.sight';
-
-/** Referrers of one record that a sync sees to; anybody may attach any number. */
-const MOST_REFERRERS = 1_000;
 
 /** A record that our registry has. */
 export interface Here {
@@ -31,6 +29,8 @@ export interface Sides {
   readonly remote: RegistryClient;
   readonly local: RegistryClient;
   readonly signal: AbortSignal;
+  /** To what the remote has. */
+  readonly attached: Attached;
 }
 
 /** Asks both registries for a record, by its manifest alone. Throws what hinders it. */
@@ -53,21 +53,19 @@ export async function hasRecord(cid: string, digest: string, { local, signal }: 
   return ours !== null && 'manifest' in ours && ours.digest === digest && fault(ours, cid) === null;
 }
 
-/** Compares what is attached to a record in both registries; what the remote lists and does not have is passed over. */
-export async function checkReferrers(one: Here, { remote, local, signal }: Sides): Promise<Here> {
+/** Compares what is attached to a record in both registries; what cannot be copied is passed over. */
+export async function checkReferrers(one: Here, { local, signal, attached }: Sides): Promise<Here> {
   const { digest } = one;
   if (digest === null) return one;
-  const [theirs, ours] = await Promise.all([referrers(remote, digest, signal), referrers(local, digest, signal)]);
+  const [theirs, ours] = await Promise.all([attached.listed(digest), referrers(local, digest, signal)]);
   let missing = 0;
-  for (const other of [...theirs.digests].slice(0, MOST_REFERRERS)) {
+  for (const other of theirs) {
     if (ours.digests.has(other)) continue;
-    const found = await pulled(remote, other, signal);
-    if (found && 'manifest' in found && found.manifest.subject?.digest === digest) missing += 1;
+    if (!ours.complete && (await pulled(local, other, signal)) !== null) continue;
+    if (await attached.one(digest, other)) missing += 1;
   }
   return { ...one, missing, tagged: ours.tagged && ours.digests.size > 0 };
 }
-
-type Why = { readonly reason: string; readonly message: string };
 
 async function pulled(
   registry: RegistryClient,
@@ -83,14 +81,13 @@ async function pulled(
 }
 
 /** Why a manifest is not that of a record with this CID; null where it is. */
-function fault({ manifest: { layers } }: PulledManifest, cid: string): Why | null {
+function fault({ manifest: { layers }, body }: PulledManifest, cid: string): Why | null {
   const [layer] = layers;
   if (!layer || layers.length !== 1)
     return { reason: 'NotARecord', message: `it has ${layers.length} layers, not one` };
   if (layer.digest !== digestOf(cid))
     return { reason: 'DigestMismatch', message: `its layer is ${layer.digest}, which is not what the tag names` };
-  if (layer.size <= RECORD_LIMIT) return null;
-  return { reason: 'TooLarge', message: `${layer.size} bytes, and at most ${RECORD_LIMIT} are copied` };
+  return manifestFault(body);
 }
 
 /** A list that is none has nothing in it. */
@@ -98,13 +95,13 @@ async function referrers(
   registry: RegistryClient,
   digest: string,
   signal: AbortSignal,
-): Promise<{ digests: ReadonlySet<string>; tagged: boolean }> {
+): Promise<{ digests: ReadonlySet<string>; tagged: boolean; complete: boolean }> {
   try {
     const api = await registry.referrers(digest, signal);
-    const { listed } = api ?? (await registry.tagged(digest, signal));
-    return { digests: new Set(listed.map((one) => one.digest)), tagged: api === null };
+    const { listed, complete } = api ?? (await registry.tagged(digest, signal));
+    return { digests: new Set(listed.map((one) => one.digest)), tagged: api === null, complete };
   } catch (error) {
-    if (error instanceof BadArtifact) return { digests: new Set(), tagged: false };
+    if (error instanceof BadArtifact) return { digests: new Set(), tagged: false, complete: true };
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs
 import { isRecordCid } from '../registry/cid';
 import { type LocalRegistry, REGISTRY } from '../registry/local-registry';
 import type { SyncSettings } from '../sync.config';
+import { Attached } from './attached';
 import { copySlice } from './copy';
 import { Regsync } from './regsync/regsync';
 import { RegsyncTool, type Tool } from './regsync/regsync.tool';
@@ -79,7 +80,7 @@ export class SyncWorker implements OnApplicationBootstrap {
     const note = () => this.noteCopying(sight, begun.splice(0));
     const work = async ({ client, registry: remote }: Remote, stop: AbortSignal): Promise<SyncAnswer> => {
       const { target } = this.regsync;
-      const sides = { remote: client, local: this.local!, signal: stop };
+      const sides = { remote: client, local: this.local!, signal: stop, attached: new Attached(client, stop) };
       const slice = await copySlice({
         ...{ cids: await this.next(sight.sync.id), sides, remote, target },
         run: (gate, entries, missingOnly) =>

@@ -1,31 +1,40 @@
 import { createHash } from 'node:crypto';
-import { FakeRegistry } from '@homeostat/testing';
+import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../../registry/cid';
-import { RegistryHttp } from '../../registry/registry.http';
+import { MOST_REFERRERS, RegistryClient } from '../../registry/registry.client';
+import { Attached } from '../attached';
 import { Gate } from './gate';
 
 const { signal } = new AbortController();
 const content = '{"a":"record"}';
 const cid = cidOf(`sha256:${createHash('sha256').update(content).digest('hex')}`);
 const registry = new FakeRegistry();
-let http: RegistryHttp;
+let client: RegistryClient;
 let gate: Gate;
 let digest: string;
 
 beforeAll(async () => {
   digest = registry.put(content, cid);
   const address = await registry.listen();
-  http = new RegistryHttp({
+  client = new RegistryClient({
     ...{ address, repository: 'dir', credentials: null, insecure: true, caFile: null, allowPrivate: false },
   });
-  gate = new Gate({ http, repository: 'dir', checked: new Map([[cid, digest]]) }, signal);
-  await gate.open();
+  gate = await opened();
 });
 afterAll(async () => {
   await gate.close();
-  await http.close();
+  await client.close();
   await registry.close();
 });
+
+/** A gate that has the record, and whatever else is `checked`. */
+async function opened(checked: Record<string, string> = {}): Promise<Gate> {
+  const attached = new Attached(client, signal);
+  const all = new Map([[cid, digest], ...Object.entries(checked)]);
+  const one = new Gate({ http: client.http, repository: 'dir', checked: all, attached }, signal);
+  await one.open();
+  return one;
+}
 
 async function ask(path: string, method = 'GET', { user, pass } = gate.login): Promise<Response> {
   const authorization = `Basic ${Buffer.from(`${user}:${pass}`).toString('base64')}`;
@@ -67,5 +76,84 @@ describe('the gate', () => {
 
   it.each(['POST', 'PUT', 'DELETE'])('takes no %s', async (method) => {
     expect((await ask(`/v2/dir/manifests/${cid}`, method)).status).toBe(405);
+  });
+});
+
+describe('what the gate gives of a remote that is not honest', () => {
+  const urls = ['http://169.254.169.254/latest'];
+  const part = { mediaType: 'application/json', digest: sha256('a part'), size: 6 };
+  const record = { schemaVersion: 2, layers: [part], annotations: { urls: 'are words here' } };
+
+  it.each<[string, object]>([
+    ['a layer', { ...record, layers: [{ ...part, urls }] }],
+    ['the config', { ...record, config: { ...part, urls } }],
+    ['a blob', { ...record, blobs: [{ ...part, urls }] }],
+    ['an entry of an index', { schemaVersion: 2, manifests: [{ ...part, urls }] }],
+    ['a layer, as Go reads it', { ...record, Layers: [{ ...part, 'UR\u004C\u017F': urls }] }],
+  ])('has no manifest that names another place for %s', async (_what, manifest) => {
+    const held = registry.hold(JSON.stringify(manifest), null);
+    expect((await ask(`/v2/dir/manifests/${held}`)).status).toBe(404);
+  });
+
+  it('has no manifest that says something twice', async () => {
+    const held = registry.hold(`{"config":{"urls":["http://a"]},"config":{},"layers":[]}`, null);
+    expect((await ask(`/v2/dir/manifests/${held}`)).status).toBe(404);
+  });
+
+  it('has a manifest that is in order, and says itself what it is', async () => {
+    const held = registry.hold(JSON.stringify(record), null);
+    const { status, headers } = await ask(`/v2/dir/manifests/${held}`, 'HEAD');
+    expect([status, headers.get('docker-content-digest')]).toEqual([200, held]);
+    expect(headers.get('content-type')).toBe('application/vnd.oci.image.manifest.v1+json');
+  });
+
+  it.each(['manifests', 'blobs'] as const)('is none of the %s that are not what was asked for', async (kind) => {
+    registry[kind].set(sha256(`asked for, of ${kind}`), JSON.stringify(record));
+    expect((await ask(`/v2/dir/${kind}/${sha256(`asked for, of ${kind}`)}`)).status).toBe(502);
+  });
+
+  it('is not what was checked under a tag, where that is something else by now', async () => {
+    registry.manifests.set(sha256('checked'), JSON.stringify(record));
+    const another = await opened({ tag: sha256('checked') });
+    const headers = { authorization: `Basic ${btoa(`${another.login.user}:${another.login.pass}`)}` };
+    const answer = await fetch(`http://${another.address}/v2/dir/manifests/tag`, { headers });
+    await another.close();
+    expect(answer.status).toBe(502);
+  });
+});
+
+describe('the referrers that the gate lists', () => {
+  const listed = async (path: string) => {
+    const { manifests } = (await (await ask(path)).json()) as { manifests: { digest: string }[] };
+    return manifests.map((one) => one.digest);
+  };
+
+  it('are those that can be copied, under the tag as well, and are asked for once', async () => {
+    const subject = sha256('of which some are bad');
+    const layer = { mediaType: 'm', digest: sha256('l'), size: 5 };
+    const good = registry.put('{"good":1}', null, { subject });
+    const bad = [
+      sha256('gone'),
+      registry.put('1', null, { subject, layers: [{ ...layer, size: 4 * 1024 * 1024 + 1 }] }),
+      registry.put('2', null, { subject, layers: [{ ...layer, urls: ['http://127.0.0.1/'] }] }),
+      registry.put('3', null, { subject: sha256('another') }),
+      registry.hold(JSON.stringify({ manifests: [], subject: { ...layer, digest: subject } }), null),
+    ];
+    registry.manifests.set(sha256('false'), '{"layers":[]}');
+    registry.refer(subject, [...bad, sha256('false'), good]);
+    registry.asked.length = 0;
+    expect(await listed(`/v2/dir/referrers/${subject}`)).toEqual([good]);
+    expect(await listed(`/v2/dir/manifests/${subject.replace(':', '-')}`)).toEqual([good]);
+    expect(registry.asked).toHaveLength(8);
+  });
+
+  it('come in one page, and no more than a sync sees to', async () => {
+    const subject = sha256('of which there are many');
+    const all = Array.from({ length: MOST_REFERRERS + 2 }, (_, at) => registry.put(`${at}`, null, { subject }));
+    const page = (some: string[]) => JSON.stringify({ manifests: some.map((one) => ({ digest: one })) });
+    registry.referrers.set(subject, [page(all.slice(0, 600)), page(all.slice(600)), page([])]);
+    registry.asked.length = 0;
+    expect(await listed(`/v2/dir/referrers/${subject}`)).toEqual(all.slice(0, MOST_REFERRERS));
+    expect(registry.asked.filter((path) => path.startsWith('referrers/'))).toHaveLength(2);
   });
 });

@@ -2,10 +2,12 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RECORD_LIMIT } from '../../record/validation/record.validation';
-import { nextPage } from '../../registry/link';
-import { acceptManifests } from '../../registry/manifest';
+import { acceptManifests, imageManifest } from '../../registry/manifest';
+import { digestOfBytes } from '../../registry/registry.client';
 import { BadArtifact, RegistryBusy } from '../../registry/registry.errors';
-import type { Answer, RegistryHttp } from '../../registry/registry.http';
+import type { RegistryHttp } from '../../registry/registry.http';
+import type { Attached } from '../attached';
+import { manifestFault } from '../manifest-fault';
 
 /** The remote registry as regsync may see it. */
 export interface Behind {
@@ -13,9 +15,10 @@ export interface Behind {
   readonly repository: string;
   /** By tag, the digest of the manifest that was checked: all that is to be copied. */
   readonly checked: ReadonlyMap<string, string>;
+  readonly attached: Attached;
 }
 
-const relayed = ['content-type', 'docker-content-digest', 'oci-filters-applied'];
+const index = 'application/vnd.oci.image.index.v1+json';
 const user = 'regsync';
 
 /**
@@ -66,39 +69,59 @@ export class Gate {
       return 401;
     }
     if (method !== 'GET' && method !== 'HEAD') return 405;
-    const { pathname, search } = new URL(url ?? '/', 'http://gate.invalid');
+    const { pathname } = new URL(url ?? '/', 'http://gate.invalid');
     if (pathname === '/v2/') return 200;
-    const { repository, checked } = this.behind;
-    const base = `/v2/${repository}/`;
-    if (pathname === `${base}tags/list`) {
-      const tags = { name: repository, tags: [...checked.keys()] };
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(tags));
-      return null;
-    }
-    const path = this.allowed(pathname.startsWith(base) ? pathname.slice(base.length) : '');
-    if (path === null) return 404;
-    const answer = await this.read(base + path + search);
-    if (answer.status !== 200) return answer.status === 404 ? 404 : 502;
-    const next = nextPage(answer.header('link'), new URL(base + path, this.behind.http.origin));
-    if (next !== null) response.setHeader('Link', `<${next}>; rel="next"`);
-    relay(answer, response, method === 'HEAD');
+    const base = `/v2/${this.behind.repository}/`;
+    const found = await this.found(pathname.startsWith(base) ? pathname.slice(base.length) : '');
+    if (typeof found === 'number') return found;
+    const { type, body } = found;
+    const about = { 'docker-content-digest': digestOfBytes(body), 'content-length': body.length };
+    response.writeHead(200, { 'content-type': type, ...about }).end(method === 'HEAD' ? undefined : body);
     return null;
   }
 
-  /** What a path leads to: a tag to what was checked; a digest, and the tag of a list of referrers, to themselves. */
-  private allowed(path: string): string | null {
+  /** What a path leads to: a tag to what was checked, a digest to itself, whatever lists referrers to our own list. */
+  private async found(path: string): Promise<Found | number> {
+    const { repository, checked } = this.behind;
+    if (path === 'tags/list') return json('application/json', { name: repository, tags: [...checked.keys()] });
     const [, kind, name] = /^(manifests|blobs|referrers)\/([\w.:-]+)$/.exec(path) ?? [];
-    if (kind === undefined || name === undefined) return null;
-    if (/^sha256:[0-9a-f]{64}$/.test(name)) return path;
-    if (kind !== 'manifests') return null;
-    if (/^sha256-[0-9a-f]{64}$/.test(name)) return path;
-    const digest = this.behind.checked.get(name);
-    return digest === undefined ? null : `manifests/${digest}`;
+    if (kind === undefined || name === undefined) return 404;
+    const subject = /^(?:referrers\/sha256:|manifests\/sha256-)([0-9a-f]{64})$/.exec(path)?.[1];
+    if (subject !== undefined) return this.referrers(`sha256:${subject}`);
+    if (/^sha256:[0-9a-f]{64}$/.test(name)) return kind === 'blobs' ? this.blob(name) : this.manifest(name);
+    const digest = kind === 'manifests' ? checked.get(name) : undefined;
+    return digest === undefined ? 404 : this.manifest(digest);
   }
 
-  private read(path: string): Promise<Answer> {
-    const accept = path.includes('/manifests/') ? acceptManifests : '*/*';
-    return this.behind.http.get(path, { accept, limit: RECORD_LIMIT, signal: this.signal });
+  /** A list of what regsync can copy: one that it could not would cost it the whole record. */
+  private async referrers(subject: string): Promise<Found> {
+    return json(index, { schemaVersion: 2, mediaType: index, manifests: await this.behind.attached.all(subject) });
+  }
+
+  private async manifest(digest: string): Promise<Found | number> {
+    const body = await this.read(`manifests/${digest}`, digest);
+    if (typeof body === 'number') return body;
+    if (manifestFault(body) !== null) return 404;
+    const { mediaType = imageManifest } = JSON.parse(body.toString()) as { mediaType?: string };
+    return { type: mediaType, body };
+  }
+
+  private async blob(digest: string): Promise<Found | number> {
+    const body = await this.read(`blobs/${digest}`, digest);
+    return typeof body === 'number' ? body : { type: 'application/octet-stream', body };
+  }
+
+  /** What the remote has by a digest; the status of our answer where it has none, or something else. */
+  private async read(path: string, digest: string): Promise<Buffer | number> {
+    const { http, repository } = this.behind;
+    const ask = {
+      accept: path.startsWith('blobs/') ? '*/*' : acceptManifests,
+      limit: RECORD_LIMIT,
+      signal: this.signal,
+    };
+    const { status, body } = await http.get(`/v2/${repository}/${path}`, ask);
+    if (status === 200 && digestOfBytes(body) === digest) return body;
+    return status === 404 ? 404 : 502;
   }
 
   private knows(authorization: string | undefined): boolean {
@@ -107,13 +130,13 @@ export class Gate {
   }
 }
 
-function relay({ header, body }: Answer, response: ServerResponse, isHead: boolean): void {
-  for (const name of relayed) {
-    const value = header(name);
-    if (value !== null) response.setHeader(name, value);
-  }
-  response.writeHead(200, { 'content-length': body.length });
-  response.end(isHead ? undefined : body);
+interface Found {
+  readonly type: string;
+  readonly body: Buffer;
+}
+
+function json(type: string, value: object): Found {
+  return { type, body: Buffer.from(JSON.stringify(value)) };
 }
 
 function statusOf(error: unknown): number {
