@@ -1,6 +1,7 @@
 // Several processes on one database: `node test/replicas.mjs [--seed 1]`
 // Two, then three of everything share the work, one is killed and one is told to stop; then each service by itself, with
 // no broker between them: they find each other's changes by looking.
+import { randomUUID } from 'node:crypto';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,7 +37,8 @@ console.log(failed === 0 ? 'passed' : `FAILED: ${failed}`);
 process.exit(failed === 0 ? 0 : 1);
 
 async function passed(story) {
-  const dataDir = join(tmpdir(), `homeostat-replicas-${process.pid}`);
+  // One of its own: a story that failed leaves processes behind, which would go on with the next one's database.
+  const dataDir = join(tmpdir(), `homeostat-replicas-${process.pid}-${randomUUID()}`);
   const postgres = await startPostgres(dataDir);
   try {
     await story(postgres.url);
@@ -96,9 +98,13 @@ async function looksOf(address) {
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-/** Resolves to how many leases the process holds on something that is to be looked at. */
-async function leasesOf(url, { pid }) {
-  const sql = 'SELECT count(*)::integer AS count FROM reconcile_status WHERE lease_holder = $1 AND due_at IS NOT NULL';
+/**
+ * Resolves to how many leases the process holds on something that is to be looked at; with `running`, those that have not
+ * run out: a row keeps the name of its last holder until somebody else claims it.
+ */
+async function leasesOf(url, { pid }, running = false) {
+  const sql = `SELECT count(*)::integer AS count FROM reconcile_status
+    WHERE lease_holder = $1 AND due_at IS NOT NULL ${running ? 'AND lease_until > now()' : ''}`;
   return (await rowsOf(url, sql, [`${hostname()}/${pid}`]))[0].count;
 }
 
@@ -139,7 +145,7 @@ async function caught(url, victim) {
 async function handover(url, victim, gone) {
   gone();
   const tookMs = await victim.end('SIGTERM');
-  const [how, left] = [await victim.ended, await leasesOf(url, victim)];
+  const [how, left] = [await victim.ended, await leasesOf(url, victim, true)];
   console.log(`   stopped within ${Math.round(tookMs)} ms (${how}), with ${left} lease(s) left behind`);
   if (how !== 0 || left > 0 || tookMs > STOPS_MS) throw new Error(`it did not stop cleanly:\n${victim.said()}`);
 }
