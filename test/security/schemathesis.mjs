@@ -90,6 +90,8 @@ async function served(name) {
     RECONCILER_RATE_LIMIT: '0',
     RECONCILER_INTERVAL: '200ms',
     RECONCILER_LOG_LEVEL: 'error',
+    // Without a registry to name to peers, the answer would be 503, which is a server's error to it.
+    RECONCILER_PEER_REGISTRY_ADDRESS: 'registry.example',
   });
   const url = `http://127.0.0.1:${port}`;
   await until(async () => (await fetch(`${url}/readyz`)).ok, READY_MS, `${name} is ready`).catch((error) => {

@@ -33,6 +33,8 @@ describe('the wish for a sync', () => {
     ['a template in the URL', { remote_directory_url: 'https://{{env "HOME"}}' }, '/remote_directory_url'],
     ['a line break in the URL', { remote_directory_url: 'https://host\n' }, '/remote_directory_url'],
     ['a blank in the URL', { remote_directory_url: 'https://a b' }, '/remote_directory_url'],
+    ['what only looks like IPv6 in the URL', { remote_directory_url: 'http://[:36aC]/a' }, '/remote_directory_url'],
+    ['what only looks like IPv6', { ...registry, remote_registry_address: '[:36aC]:80' }, '/remote_registry_address'],
     ['a template as address', { ...registry, remote_registry_address: '{{env "A"}}' }, '/remote_registry_address'],
     ['a user in the address', { ...registry, remote_registry_address: 'me@host' }, '/remote_registry_address'],
     ['a template as repository', { ...registry, remote_repository_name: '{{.}}' }, '/remote_repository_name'],

@@ -9,6 +9,11 @@ const hosts = registryAddress.source.replace(/^\^|\$$/g, '');
 /** Without a user, a query or a fragment. */
 const directoryUrl = new RegExp(`^https?://${hosts}(?:/[\\w.~%-]+)*/?$`);
 
+/** Whether there is such a host and port: not every address that looks like one of IPv6 is one. */
+const isUrl = (text: string): boolean => URL.canParse(text);
+const NO_URL = 'is no http or https URL of a directory: write it like https://directory.example.com';
+const NO_ADDRESS = 'is no address of a registry: write it like registry.example.com or 192.0.2.1:5000';
+
 const auth = z.union(
   [
     z.strictObject({ token: z.string().regex(/^[\x21-\x7e]{1,8000}$/, 'has 1 to 8000 visible ASCII characters') }),
@@ -23,14 +28,16 @@ export const newSync = z
     remote_directory_url: z
       .string()
       .max(1_000, 'is too long')
-      .regex(directoryUrl, 'is no http or https URL of a directory: write it like https://directory.example.com')
+      .regex(directoryUrl, NO_URL)
+      .refine(isUrl, NO_URL)
       .nullable()
       .default(null)
       .describe('Of a node that says where its registry is, and how to log in there'),
     remote_registry_address: z
       .string()
       .max(300, 'is too long')
-      .regex(registryAddress, 'is no address of a registry: write it like registry.example.com or 192.0.2.1:5000')
+      .regex(registryAddress, NO_ADDRESS)
+      .refine((address) => isUrl(`https://${address}`), NO_ADDRESS)
       .nullable()
       .default(null)
       .describe('`host` or `host:port`; beside a directory: what that must name'),
