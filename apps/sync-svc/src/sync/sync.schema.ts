@@ -9,7 +9,7 @@ const hosts = registryAddress.source.replace(/^\^|\$$/g, '');
 /** Without a user, a query or a fragment. */
 const directoryUrl = new RegExp(`^https?://${hosts}(?:/[\\w.~%-]+)*/?$`);
 
-/** Whether there is such a host and port: not every address that looks like one of IPv6 is one. */
+/** Whether there is such a host and port: not all that the patterns take for an address of IPv6 is one. */
 const isUrl = (text: string): boolean => URL.canParse(text);
 const NO_URL = 'is no http or https URL of a directory: write it like https://directory.example.com';
 const NO_ADDRESS = 'is no address of a registry: write it like registry.example.com or 192.0.2.1:5000';
@@ -29,7 +29,7 @@ export const newSync = z
       .string()
       .max(1_000, 'is too long')
       .regex(directoryUrl, NO_URL)
-      .refine(isUrl, NO_URL)
+      .refine((url) => !directoryUrl.test(url) || isUrl(url), NO_URL)
       .nullable()
       .default(null)
       .describe('Of a node that says where its registry is, and how to log in there'),
@@ -37,7 +37,7 @@ export const newSync = z
       .string()
       .max(300, 'is too long')
       .regex(registryAddress, NO_ADDRESS)
-      .refine((address) => isUrl(`https://${address}`), NO_ADDRESS)
+      .refine((address) => !registryAddress.test(address) || isUrl(`https://${address}`), NO_ADDRESS)
       .nullable()
       .default(null)
       .describe('`host` or `host:port`; beside a directory: what that must name'),
