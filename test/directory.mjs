@@ -5,7 +5,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { prepare } from '../scripts/prepare.mjs';
-import { get, post, startMember, startSyncService } from './directory/member.mjs';
+import { get, post, startService, startSyncService } from './directory/member.mjs';
 import { publish } from './directory/records.mjs';
 import { openServers } from './directory/servers.mjs';
 import { check, rowsOf } from './house/database.mjs';
@@ -49,7 +49,7 @@ async function story() {
     RECONCILER_INDEXER_ENABLED: 'false',
   });
   const sync = await startSyncService(servers, servers.url, servers.local);
-  const names = await startMember('domain-svc', {
+  const names = await startService('domain-svc', {
     RECONCILER_DATABASE_URL: servers.url,
     RECONCILER_NAME_CA_FILE: domains.caFile,
     RECONCILER_NAME_INTERVAL: '1s',
@@ -66,7 +66,7 @@ async function story() {
 }
 
 async function synced(sync, peer) {
-  const { id } = await post(sync, 'syncs', { remote_directory_url: peer.address });
+  const { id } = await post(sync, 'syncs', { remote_directory_url: peer.url });
   const seen = new Set();
   const isDone = async () => {
     const { status, message, progress } = await get(sync, `syncs/${id}`);

@@ -7,10 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { prepare } from '../scripts/prepare.mjs';
-import { start } from './house/child.mjs';
 import { check, rowsOf } from './house/database.mjs';
 import { dice } from './house/dice.mjs';
-import { freePort } from './house/free-port.mjs';
+import { startMember } from './house/member.mjs';
 import { removeServer, startPostgres } from './house/postmaster.mjs';
 import { until } from './house/until.mjs';
 
@@ -80,27 +79,18 @@ async function story(url) {
   if (takeovers.at(-1) > TAKEOVER_MS) throw new Error(`a takeover took more than ${TAKEOVER_MS} ms`);
 }
 
-async function member(url) {
-  const port = await freePort();
+function member(url) {
   const settings = {
     RECONCILER_DATABASE_URL: url,
-    RECONCILER_HTTP_PORT: String(port),
     RECONCILER_LOG_LEVEL: 'error',
     RECONCILER_FILE_ROOTS: warehouse,
   };
-  const process = start('apps/connector-svc/dist/main.js', [], settings);
-  const address = `http://127.0.0.1:${port}`;
-  await until(async () => (await fetch(`${address}/readyz`)).ok, PATIENCE_MS, 'connector-svc is ready').catch(
-    (error) => {
-      throw new Error(`${error.message}\n${process.said()}`);
-    },
-  );
-  return { ...process, address };
+  return startMember('connector-svc', ['apps/connector-svc/dist/main.js'], settings, PATIENCE_MS);
 }
 
-async function post([{ address }], path, body) {
+async function post([{ url }], path, body) {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(`${address}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(`${url}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
   const answer = await response.json();
   if (!response.ok) throw new Error(`POST ${path}: ${JSON.stringify(answer)}`);
   return answer.id;
@@ -129,7 +119,7 @@ async function killDuring(url, fleet, job) {
   return [at.getTime() - killedAt];
 }
 
-async function ended([{ address }], url, job) {
+async function ended([{ url: address }], url, job) {
   const response = await fetch(`${address}/v1/reconcile-jobs/${job}?wait=JS_SUCCEEDED&timeout=${PATIENCE_MS / 1_000}s`);
   const { state, message } = await response.json();
   if (state !== 'JS_SUCCEEDED') throw new Error(`job ${job} is ${state}: ${message}`);

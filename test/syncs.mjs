@@ -52,7 +52,7 @@ async function story() {
   for (let run = 1; run <= Number(values.runs); run += 1) {
     const records = await made(`run-${run}`, RECORDS_OF_A_RUN);
     const sync = await post(fleet[0], 'syncs', {
-      remote_directory_url: peer.address,
+      remote_directory_url: peer.url,
       cids: records.map(({ cid }) => cid),
     });
     takeovers.push(...(await killDuring(fleet, sync.id)));
@@ -71,7 +71,7 @@ async function story() {
 async function undisturbed(fleet, peer) {
   const records = await made('undisturbed', RECORDS);
   const startedAt = Date.now();
-  const { id } = await post(fleet[0], 'syncs', { remote_directory_url: peer.address });
+  const { id } = await post(fleet[0], 'syncs', { remote_directory_url: peer.url });
   const seen = new Set();
   await until(
     async () => {

@@ -1,28 +1,16 @@
-import { start } from '../house/child.mjs';
-import { freePort } from '../house/free-port.mjs';
-import { until } from '../house/until.mjs';
+import { startMember } from '../house/member.mjs';
 
 const READY_MS = 90_000;
 
-/** Starts a service of the house, and waits until it is ready. */
-export async function startMember(name, settings) {
-  const port = await freePort();
-  const process = start(`apps/${name}/dist/main.js`, [], {
-    RECONCILER_HTTP_PORT: String(port),
-    RECONCILER_LOG_LEVEL: 'error',
-    RECONCILER_ALLOW_PRIVATE_ADDRESSES: 'true',
-    ...settings,
-  });
-  const address = `http://127.0.0.1:${port}`;
-  await until(async () => (await fetch(`${address}/readyz`)).ok, READY_MS, `${name} is ready`).catch((error) => {
-    throw new Error(`${error.message}\n${process.said()}`);
-  });
-  return { ...process, address };
+/** Starts a service of the house, which may go to addresses that are not public, and waits until it is ready. */
+export function startService(name, settings) {
+  const common = { RECONCILER_LOG_LEVEL: 'error', RECONCILER_ALLOW_PRIVATE_ADDRESSES: 'true' };
+  return startMember(name, [`apps/${name}/dist/main.js`], { ...common, ...settings }, READY_MS);
 }
 
 /** Starts a sync-svc with one of the registries of `openServers`. */
 export function startSyncService({ regsync }, url, { address }, more = {}) {
-  return startMember('sync-svc', {
+  return startService('sync-svc', {
     RECONCILER_DATABASE_URL: url,
     RECONCILER_LOCAL_REGISTRY_ADDRESS: address,
     RECONCILER_LOCAL_REGISTRY_INSECURE: 'true',
@@ -31,15 +19,15 @@ export function startSyncService({ regsync }, url, { address }, more = {}) {
   });
 }
 
-export async function get({ address }, path) {
-  const response = await fetch(`${address}/v1/${path}`);
+export async function get({ url }, path) {
+  const response = await fetch(`${url}/v1/${path}`);
   if (!response.ok) throw new Error(`GET ${path}: ${await response.text()}`);
   return response.json();
 }
 
-export async function post({ address }, path, body) {
+export async function post({ url }, path, body) {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(`${address}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(`${url}/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
   if (!response.ok) throw new Error(`POST ${path}: ${await response.text()}`);
   return response.json();
 }

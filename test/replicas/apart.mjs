@@ -1,7 +1,6 @@
 import { start } from '../house/child.mjs';
 import { converged } from '../house/convergence.mjs';
-import { freePort } from '../house/free-port.mjs';
-import { until } from '../house/until.mjs';
+import { startMember } from '../house/member.mjs';
 import { Client } from '../load/client.mjs';
 
 /** By looking alone: a poll of 5 s, a few times. */
@@ -38,15 +37,8 @@ async function migrated(url) {
   if ((await migration.ended) !== 0) throw new Error(`homeostat migrate failed:\n${migration.said()}`);
 }
 
-async function served(name, settings) {
-  const port = await freePort();
-  const service = start('scripts/serve.mjs', [name], { ...settings, RECONCILER_HTTP_PORT: String(port) });
-  const url = `http://127.0.0.1:${port}`;
-  const ready = async () => (await fetch(`${url}/readyz`)).ok;
-  await until(ready, PATIENCE_MS, `${name} is ready`).catch((error) => {
-    throw new Error(`${error.message}\n${service.said()}`);
-  });
-  return { ...service, name, url };
+function served(name, settings) {
+  return startMember(name, ['scripts/serve.mjs', name], settings, PATIENCE_MS);
 }
 
 async function deployed(url) {

@@ -9,11 +9,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { prepare } from '../../scripts/prepare.mjs';
 import { root } from '../../scripts/root.mjs';
-import { freePort } from '../house/free-port.mjs';
+import { startMember } from '../house/member.mjs';
 import { start } from '../house/child.mjs';
 import { rowsOf } from '../house/database.mjs';
 import { removeServer, startPostgres } from '../house/postmaster.mjs';
-import { until } from '../house/until.mjs';
 import { settle } from './belongings.mjs';
 
 const VERSION = '4.32.5';
@@ -83,23 +82,18 @@ async function migrated() {
 }
 
 async function served(name) {
-  const port = await freePort();
-  const service = start(`apps/${name}/dist/main.js`, [], {
+  const settings = {
     RECONCILER_DATABASE_URL: postgres.url,
-    RECONCILER_HTTP_PORT: String(port),
     RECONCILER_AUTH_SECRET: secret,
     RECONCILER_RATE_LIMIT: '0',
     RECONCILER_INTERVAL: '200ms',
     RECONCILER_LOG_LEVEL: 'error',
     // Without a registry to name to peers, the answer would be 503, which is a server's error to it.
     RECONCILER_PEER_REGISTRY_ADDRESS: 'registry.example',
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await until(async () => (await fetch(`${url}/readyz`)).ok, READY_MS, `${name} is ready`).catch((error) => {
-    throw new Error(`${error.message}\n${service.said()}`);
-  });
-  const { paths } = await (await fetch(`${url}/openapi.json`)).json();
-  return { ...service, name, url, paths: Object.keys(paths) };
+  };
+  const service = await startMember(name, [`apps/${name}/dist/main.js`], settings, READY_MS);
+  const { paths } = await (await fetch(`${service.url}/openapi.json`)).json();
+  return { ...service, paths: Object.keys(paths) };
 }
 
 function tokenOf(scopes) {

@@ -9,8 +9,8 @@ import { connectorService } from './connector.module';
 import type { Connector, ConnectorConfig, PlanFile, Schema, SourceTable, TableName } from './connector/connector.port';
 import { ConnectorFault } from './connector/fault';
 import { FACTORIES } from './connector/registry';
-import { Fence } from './work/fence';
-import { JobWorker } from './work/job.worker';
+import { Fence } from './slices/fence';
+import { JobWorker } from './slices/job.worker';
 
 /** The machine that runs this has other work, too. */
 jest.setTimeout(90_000);

@@ -9,7 +9,7 @@ import { ConnectorReconciler } from './connectors/connector.reconciler';
 import { JobController } from './jobs/job.controller';
 import { JobMetrics } from './jobs/job.metrics';
 import { JobReconciler } from './jobs/job.reconciler';
-import { JobWorker } from './work/job.worker';
+import { JobWorker } from './slices/job.worker';
 
 /** Connectors to lakehouses, the jobs that read them, and the catalog that they fill (spec 3). */
 export const connectorService = defineService({

@@ -3,7 +3,7 @@ import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { connectorService } from './connector.module';
 import { ConnectorReconciler } from './connectors/connector.reconciler';
 import { JobReconciler } from './jobs/job.reconciler';
-import type { JobWorker } from './work/job.worker';
+import type { JobWorker } from './slices/job.worker';
 
 const id = (n: number): string => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const big = 20_000;

@@ -1,6 +1,6 @@
 import { type Running, serve } from '@homeostat/platform';
 import type { HouseEvent } from '@homeostat/shared';
-import { FakeRegistry, type TestDatabase, sha256, testDatabase } from '@homeostat/testing';
+import { FakeRegistry, type TestDatabase, sha256, testDatabase, until } from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { cidOf } from './registry/cid';
@@ -64,16 +64,6 @@ afterEach(async () => {
 
 async function get<T = Shown>(path: string): Promise<T> {
   return (await (await fetch(`${running.url}/v1/${path}`)).json()) as T;
-}
-
-async function until<T>(what: string, ask: () => Promise<T | false>): Promise<T> {
-  const end = Date.now() + 20_000;
-  for (;;) {
-    const found = await ask();
-    if (found !== false) return found;
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((later) => setTimeout(later, 30));
-  }
 }
 
 /** Waits until the record is as it should be. */

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Running, serve } from '@homeostat/platform';
 import { REGISTRY_ID } from '@homeostat/shared';
-import { FakeRegistry, type TestDatabase, sha256, testDatabase } from '@homeostat/testing';
+import { FakeRegistry, type TestDatabase, sha256, testDatabase, until } from '@homeostat/testing';
 import { RECORD_LIMIT } from './record/validation/record.validation';
 import { cidOf } from './registry/cid';
 import { syncService } from './sync.module';
@@ -58,16 +58,6 @@ interface Shown {
 
 async function get<T = Shown>(path: string): Promise<T> {
   return (await (await fetch(`${running.url}/v1/${path}`)).json()) as T;
-}
-
-async function until<T>(what: string, ask: () => Promise<T | false>): Promise<T> {
-  const end = Date.now() + 20_000;
-  for (;;) {
-    const found = await ask();
-    if (found !== false) return found;
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((later) => setTimeout(later, 30));
-  }
 }
 
 const settled = (cid: string): Promise<Shown> =>

@@ -12,6 +12,7 @@ import {
   registryProgram,
   startRegistry,
   testDatabase,
+  until,
 } from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
@@ -65,16 +66,6 @@ async function get<T = Shown>(path: string): Promise<T> {
   const response = await fetch(`${running.url}/v1/${path}`);
   if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   return (await response.json()) as T;
-}
-
-async function until<T>(what: string, ask: () => Promise<T | false>): Promise<T> {
-  const end = Date.now() + 20_000;
-  for (;;) {
-    const found = await ask();
-    if (found !== false) return found;
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((later) => setTimeout(later, 30));
-  }
 }
 
 /** Waits until a record is as it should be. */

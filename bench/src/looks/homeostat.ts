@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Database, PostgresNotebook, type Tx } from '@homeostat/platform';
+import { Database, PostgresNotebook, type Tx, processTimers } from '@homeostat/platform';
 import { Loop, type Reconciler, type Witness, engineDefaults, settle } from '@homeostat/reconcile';
 import { BATCH, CONNECTIONS, type Contender, type Opened } from './contender';
 
@@ -11,14 +11,6 @@ const idle: Reconciler<null, never, never, Tx> = {
   observe: async (keys) => new Map(keys.map((key) => [key, null])),
   decide: () => settle('there is nothing to do'),
   act: async () => new Set(),
-};
-
-const timers = {
-  after(ms: number, run: () => void): () => void {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-  nowMs: () => performance.timeOrigin + performance.now(),
 };
 
 /** Our engine: every look is leased, fenced by its epoch, and written down with its outcome. */
@@ -57,7 +49,7 @@ async function opened(url: string, shape: { readonly batch: number; readonly pas
         },
       };
       const options = { ...engineDefaults, ...shape };
-      loop = new Loop([idle], { notebook, timers, witness, random: Math.random, options });
+      loop = new Loop([idle], { notebook, timers: processTimers, witness, random: Math.random, options });
       loop.nudge(KIND);
     },
     async add() {

@@ -9,6 +9,7 @@ export * from './child-server';
 export * from './lakehouse-servers';
 export * from './lakehouse-writer';
 export * from './unity-server';
+export * from './until';
 export * from './avro-file';
 export * from './fake-registry';
 export * from './jwks-server';

@@ -3,7 +3,7 @@ import { type Connector as ConnectorRow, HouseError } from '@homeostat/shared';
 import type { ConnectorSettings } from '../connector.config';
 import type { Connector, ConnectorConfig, ConnectorFactory } from '../connector/connector.port';
 import { ConnectorFault } from '../connector/fault';
-import { scrubbed } from '../work/failure';
+import { scrubbed } from '../slices/failure';
 
 /** Opens the sources of connectors, with their secrets. */
 export class Login {

@@ -1,6 +1,6 @@
 import type { ConnectorSource } from '@homeostat/shared';
 import type { Connector } from '../connector/connector.port';
-import { failureOf } from '../work/failure';
+import { failureOf } from '../slices/failure';
 
 /** How long somebody who asks is kept waiting. */
 const DEADLINE_MS = 20_000;

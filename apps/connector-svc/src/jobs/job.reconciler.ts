@@ -3,7 +3,7 @@ import type { Plan } from '@homeostat/reconcile';
 import type { ReconcileJob } from '@homeostat/shared';
 import { Inject, Injectable } from '@nestjs/common';
 import type { ConnectorSettings } from '../connector.config';
-import { JobWorker } from '../work/job.worker';
+import { JobWorker } from '../slices/job.worker';
 import { type JobReach, type JobSettings, type JobSight, type JobStep, decideJob } from './job.decide';
 import { cancelled, fail, finish, forget, progress, requeue, start } from './job.writes';
 

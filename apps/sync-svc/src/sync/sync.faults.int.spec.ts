@@ -3,7 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Running, serve } from '@homeostat/platform';
-import { FakeRegistry, type TestDatabase, testDatabase } from '@homeostat/testing';
+import { FakeRegistry, type TestDatabase, testDatabase, until } from '@homeostat/testing';
 import { cidOf } from '../registry/cid';
 import { syncService } from '../sync.module';
 import { REMOTE_DIRECTORY, type RemoteDirectory, registryCredentials } from './remote/remote-directory.port';
@@ -94,14 +94,6 @@ const alive = (pid: number): boolean => {
     return false;
   }
 };
-
-async function until(what: string, ask: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + 20_000;
-  while (!(await ask())) {
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
-    await new Promise((later) => setTimeout(later, 20));
-  }
-}
 
 async function ask(method: string, path: string, body?: object): Promise<{ status: number; answer: Shown }> {
   const headers = { 'content-type': 'application/json' };

@@ -13,6 +13,7 @@ import {
   registryUser,
   startRegistry,
   testDatabase,
+  until,
 } from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
@@ -138,13 +139,6 @@ function suite(registry: string, binary: string): void {
     await there.fallback(subject, all);
   }
 
-  async function until(what: string, ask: () => Promise<boolean> | boolean): Promise<void> {
-    const end = Date.now() + 20_000;
-    while (!(await ask())) {
-      if (Date.now() > end) throw new Error(`waited in vain until ${what}`);
-      await new Promise((later) => setTimeout(later, 30));
-    }
-  }
   const record = (cid: string) =>
     send<{ status: string; signed: boolean; referrers: object[] } | null>('GET', `records/${cid}`).catch(() => null);
 

@@ -1,4 +1,4 @@
-import { Loop } from '@homeostat/reconcile';
+import { Loop, type Timers } from '@homeostat/reconcile';
 import type { Kind } from '@homeostat/shared';
 import type { Database } from '../database/database';
 import { PostgresNotebook } from '../database/notebook';
@@ -8,7 +8,8 @@ import { apart } from '../telemetry/traceparent';
 import type { AnyHouseReconciler } from './house.reconciler';
 import { witness } from './witness';
 
-const timers = {
+/** The engine's time, by this process. */
+export const processTimers: Timers = {
   after(ms: number, run: () => void): () => void {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
@@ -27,7 +28,7 @@ export class Looks {
     log: Log,
   ) {
     const notebook = new PostgresNotebook(database, holder);
-    this.loop = new Loop(reconcilers, { notebook, timers, witness: witness(log), random: Math.random });
+    this.loop = new Loop(reconcilers, { notebook, timers: processTimers, witness: witness(log), random: Math.random });
   }
 
   /** Something of this kind may be due: look now, not at the next poll. */
