@@ -94,11 +94,11 @@ describe.each(roles)('%s', (role) => {
   });
 
   it('is refused looks at kinds of others', async () => {
-    for (const kind of foreignKindsOf(role)) {
-      expect(await outcome(role, `SELECT claim_looks($1, 1, 'me', '8 s')`, [kind])).toBe(denied);
+    const claims = [`SELECT claim_due($1, 1, 'me', 8000)`, `SELECT claim_looks($1, 1, 'me', '8 s')`];
+    for (const claim of claims) {
+      for (const kind of foreignKindsOf(role)) expect(await outcome(role, claim, [kind])).toBe(denied);
+      for (const kind of kindsOf(role)) expect(await outcome(role, claim, [kind])).toBe('done');
     }
-    for (const kind of kindsOf(role))
-      expect(await outcome(role, `SELECT claim_looks($1, 1, 'me', '8 s')`, [kind])).toBe('done');
   });
 
   it('may ask for a look at any kind, but writes down results of its own only', async () => {

@@ -42,6 +42,9 @@ export function nameOf({ kind, key }: Pick<LookNote, 'kind' | 'key'>): string {
   return `${kind} ${key}`;
 }
 
+/** The epoch of a wish, which nobody needs a lease for. */
+const NO_LEASE = '0';
+
 /** Long due: the notebook ranks it by its own clock. */
 const AT_ONCE = new Date(0);
 
@@ -58,7 +61,7 @@ export function settled(kind: Kind, key: string, because: string): LookNote {
 }
 
 function wish(kind: Kind, key: string, due_at: Date | null, outcome: string | null, because: string | null): LookNote {
-  return { kind, key, epoch: '0', generation: '1', due_at, outcome, because, fix: null, failures: 0, pass: null };
+  return { kind, key, epoch: NO_LEASE, generation: '1', due_at, outcome, because, fix: null, failures: 0, pass: null };
 }
 
 /** A pass as `noted` wrote it: words in a row, because five of them are copied at every look. */
@@ -82,15 +85,21 @@ function storable(text: string): string {
 /** What note_looks raises when leases were lost; its detail has their keys. */
 export const STALE_LEASES = 'HS001';
 
+/** What is written down at the end of a transaction. */
+export interface Ledger {
+  readonly changes: readonly StateChange[];
+  readonly events: readonly HouseEvent[];
+  readonly notes: readonly LookNote[];
+}
+
 /**
  * The one statement that writes history, events and looks. What there is none of is left out of it: an INSERT of no rows
- * is planned and set up all the same, and most looks change nothing.
+ * is planned and set up all the same, and most looks change nothing. `isAlone`: the transaction did nothing else.
  */
 export function ledgerEntry(
   { source, by }: { readonly source: string; readonly by: string },
-  changes: readonly StateChange[],
-  events: readonly HouseEvent[],
-  notes: readonly LookNote[],
+  { changes, events, notes }: Ledger,
+  isAlone: boolean,
 ): { sql: string; values: unknown[] } {
   const values: unknown[] = [];
   const parameter = (value: unknown): string => `$${values.push(Array.isArray(value) ? arrayLiteral(value) : value)}`;
@@ -108,7 +117,10 @@ export function ledgerEntry(
       INSERT INTO outbox (id, type, tenant_id, subject, version, data, at, traceparent, source)
       SELECT *, ${parameter(`/homeostat/${source}`)}::text FROM unnest(${arrays(events, eventTypes)}))`);
   const looks = notes.length > 0 ? `note_looks(${arrays(notes, noteTypes)})` : '';
-  return { sql: `${inserts.length > 0 ? `WITH ${inserts.join(', ')}` : ''} SELECT ${looks}`, values };
+  // Looks that changed nothing: were they lost in a crash of the server, their leases would run out, and they be due again.
+  const isForgettable = isAlone && inserts.length === 0 && notes.every(({ epoch }) => epoch !== NO_LEASE);
+  const unwaited = isForgettable ? `set_config('synchronous_commit', 'off', true), ` : '';
+  return { sql: `${inserts.length > 0 ? `WITH ${inserts.join(', ')}` : ''} SELECT ${unwaited}${looks}`, values };
 }
 
 const changeTypes = { tenant_id: 'text', kind: 'text', key: 'uuid', from: 'text', to: 'text', because: 'text' };

@@ -21,13 +21,13 @@ export class PostgresNotebook implements Notebook<Tx> {
     private readonly holder: string,
   ) {}
 
-  /** The traceparent is that before the claim, which does not change it. */
   async claim(kind: string, limit: number, leaseMs: number): Promise<Lease[]> {
-    const rows = await this.database.query<LeaseRow>(
-      `SELECT c.*, (SELECT s.traceparent FROM reconcile_status s WHERE s.kind = $1 AND s.key = c.key)
-       FROM claim_looks($1, $2, $3, make_interval(secs => $4::float8 / 1000)) c`,
-      [kind, limit, this.holder, leaseMs],
-    );
+    const rows = await this.database.query<LeaseRow>('SELECT * FROM claim_due($1, $2, $3, $4)', [
+      kind,
+      limit,
+      this.holder,
+      leaseMs,
+    ]);
     return rows.map(({ due_at: dueAt, ...lease }) => ({ ...lease, dueAt }));
   }
 

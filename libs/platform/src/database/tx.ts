@@ -118,10 +118,10 @@ export class Tx {
     for (const event of events) event.traceparent = trail.ofEvent(event) ?? undefined;
     for (const { key } of changes) trail.of(key);
     const notes = merged(this.results, this.looks, (key) => trail.of(key));
+    const isAlone = this.client === null;
     const unwritten = changes.length + events.length + notes.length > 0;
     // Made before anything is sent: what cannot be written down must not be committed.
-    const entry = unwritten ? ledgerEntry(this, changes, events, notes) : null;
-    const isAlone = this.client === null;
+    const entry = unwritten ? ledgerEntry(this, { changes, events, notes }, isAlone) : null;
     const client = entry ? (this.client ??= await this.connect()) : this.client;
     if (client) {
       const written = entry ? this.write(client, entry) : Promise.resolve();

@@ -19,6 +19,13 @@ export const serviceRole = (role: string): string => `
   END $$;
   GRANT USAGE ON SCHEMA public TO ${role};
   GRANT EXECUTE ON FUNCTION claim_looks, note_looks, request_look TO ${role};
+  DO $$
+  BEGIN
+    -- Came with migration 0009; the roles before it were given it there.
+    IF to_regproc('claim_due') IS NOT NULL THEN
+      GRANT EXECUTE ON FUNCTION claim_due TO ${role};
+    END IF;
+  END $$;
   GRANT SELECT ON schema_migration, reconcile_status, reconcile_kind, state_change TO ${role};
   GRANT INSERT ON state_change TO ${role};
   GRANT UPDATE (lease_holder, lease_until, due_at, rank_at, failures, paused, generation) ON reconcile_status TO ${role};
