@@ -25,6 +25,13 @@ export const broker = {
     await fleet.broker.ctl('set_vm_memory_high_watermark', 'absolute', '512MB');
   },
 
+  async 'the policy of the queues changes'(fleet, chance) {
+    const policy = JSON.stringify({ 'max-length': 1_000_000, 'delivery-limit': 20 });
+    await fleet.broker.ctl('set_policy', 'chaos', '^homeostat\\.', policy, '--apply-to', 'queues');
+    await sleep(chance.between(500, 2_000));
+    await fleet.broker.ctl('clear_policy', 'chaos');
+  },
+
   async 'the broker closes all connections'(fleet) {
     await fleet.broker.ctl('close_all_connections', 'a test wants it so');
   },
