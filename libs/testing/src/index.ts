@@ -2,6 +2,7 @@ export * from './broker';
 export * from './certificates';
 export * from './dns-server';
 export * from './database';
+export * from './docker';
 export * from './registries';
 export * from './registry-writer';
 export * from './field-by-field';

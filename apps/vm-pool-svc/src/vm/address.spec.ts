@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { addressOf, parseNetwork } from './address';
+import { addressOf, parseNetwork, textOf } from './address';
 
 const usual = parseNetwork('10.77.0.0/16')!;
 
@@ -22,6 +22,10 @@ test.each(['10.77.0.0', '10.77.0.0/30', '10.77.0.1/16', '300.0.0.0/8', '10.77.0.
     expect(parseNetwork(text)).toBeNull();
   },
 );
+
+test.each(['10.77.0.0/16', '192.168.8.0/29', '0.0.0.0/0'])('%p is told as it was written', (text) => {
+  expect(textOf(parseNetwork(text)!)).toBe(text);
+});
 
 test('no two VMs share an address, and none leaves the network', () => {
   fc.assert(

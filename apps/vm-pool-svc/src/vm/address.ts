@@ -21,11 +21,19 @@ export function parseNetwork(text: string): Network | null {
   return { first, blocks: size / BLOCK };
 }
 
+/** The text that `parseNetwork` takes. */
+export function textOf({ first, blocks }: Network): string {
+  return `${dotted(first)}/${32 - Math.log2(blocks * BLOCK)}`;
+}
+
 /** The address of VM number `number` (spec 1, "VM pool": network + 8 × number + 2). Throws RangeError beyond the network. */
 export function addressOf(network: Network, number: number): string {
   if (!Number.isInteger(number) || number < 0 || number >= network.blocks) {
     throw new RangeError(`VM number ${number} is outside the network, which has room for ${network.blocks}`);
   }
-  const address = network.first + number * BLOCK + OFFSET;
+  return dotted(network.first + number * BLOCK + OFFSET);
+}
+
+function dotted(address: number): string {
   return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
 }
