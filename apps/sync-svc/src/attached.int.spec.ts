@@ -87,6 +87,14 @@ function attach(signature: unknown, more: Parameters<FakeRegistry['put']>[2] = {
 }
 
 describe('what is attached to a record', () => {
+  it('is left aside where its content is not there, and the record is indexed', async () => {
+    const [lost, good] = [attach('bG9zdA=='), attach('c2ln')];
+    fake.blobs.delete(sha256(JSON.stringify({ data: { signature: 'bG9zdA==' } })));
+    fake.refer(manifest, [lost, good]);
+    const { referrers } = await record('is signed', ({ signed }) => signed);
+    expect(referrers.find(({ digest }) => digest === lost)).toMatchObject({ kind: 'other' });
+  });
+
   it.each<[string, string]>([
     ['is no JSON', '<html></html>'],
     ['is something else', '{"tags":[]}'],

@@ -4,6 +4,7 @@ import {
   KindDesks,
   Route,
   SETTINGS,
+  type Secrets,
   type Tx,
   checkIfMatch,
   idParams,
@@ -55,6 +56,7 @@ type OfOne = Asked<{ params: typeof idParams }>;
 /** What tenants say about their connectors. */
 @Controller()
 export class ConnectorController {
+  readonly secrets: Secrets;
   private readonly login: Login;
 
   constructor(
@@ -64,6 +66,7 @@ export class ConnectorController {
     desks: KindDesks,
   ) {
     this.login = new Login(settings, factories);
+    this.secrets = this.login.secrets;
     // The row itself has the secrets, if encrypted.
     desks.showBy('connectors', (id, caller) => this.one(caller, id));
   }
@@ -79,7 +82,7 @@ export class ConnectorController {
     this.checkPolicy(body.policy);
     this.checkKind(body.kind);
     await checkConfig(this.login, body.kind, configFor(body.source, body.auth, body.auth.secrets));
-    return once(async (tx) => shown({ ...(await create(tx, caller, body, this.login.secrets)), paused: false }));
+    return once(async (tx) => shown({ ...(await create(tx, caller, body, this.secrets)), paused: false }));
   }
 
   @Route('POST /v1/connectors/validate', {
@@ -137,7 +140,7 @@ export class ConnectorController {
     checkIfMatch(ifMatch, connector);
     const generation = ifMatch === null ? null : connector.generation;
     if (body.source ?? body.auth) await this.checkChange(caller, id, body);
-    const { secrets } = this.login;
+    const { secrets } = this;
     await this.database.transaction((tx) => change(tx, { caller, id, generation }, body, secrets), caller.subject);
     return this.one(caller, id);
   }

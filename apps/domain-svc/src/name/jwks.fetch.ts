@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
-import { publicAgent } from '@homeostat/platform';
+import { publicAgent, trustOf } from '@homeostat/platform';
 import { type Dispatcher, request } from 'undici';
 import { type DomainKey, keysIn } from './domain-keys';
 
@@ -39,8 +37,7 @@ export class JwksFetch {
 
   /** `caFile`: a PEM file with certificates to trust beside the system's. */
   constructor({ allowPrivate, caFile }: { readonly allowPrivate: boolean; readonly caFile: string | null }) {
-    const ca = caFile === null ? undefined : [...rootCertificates, readFileSync(caFile, 'utf8')];
-    this.agent = publicAgent({ allowPrivate, ca });
+    this.agent = publicAgent({ allowPrivate, trust: trustOf(caFile) });
   }
 
   /** Asks once. Throws the signal's reason when that is aborted, and nothing else. */

@@ -156,7 +156,11 @@ describe('decideRecord', () => {
       indexed({ answer: { found: 'referrers', referrers: { ...none, doubt: 'it is no list' } } }),
       { verdict: 'wait', because: 'It is indexed; what has come or gone is not known: it is no list.' },
     ],
-    ['leaves a referrer alone', sight({ status: 'referrer' }), { verdict: 'settle' }],
+    [
+      'pulls a referrer again when somebody asks: its tag may have been mended',
+      sight({ status: 'referrer' }),
+      { verdict: 'reach', reach: { do: 'pull' } },
+    ],
   ])('%s', (_what, world, decision) => {
     expect(decideRecord(world, now)).toMatchObject(decision);
   });

@@ -99,7 +99,7 @@ export function decideRecord(sight: RecordSight, now: Date): Decision<RecordStep
     case 'quarantined':
       return reach({ do: 'pull' }, 'It may have been mended.');
     case 'referrer':
-      return settle('It belongs to a record, and is none itself.');
+      return reach({ do: 'pull' }, 'Its tag may have been pushed anew.');
   }
 }
 

@@ -1,19 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { digestOf } from '../registry/cid';
 import { type LocalRegistry, REGISTRY } from '../registry/local-registry';
-import type { Descriptor, Manifest } from '../registry/manifest';
 import type { RegistryClient } from '../registry/registry.client';
-import { BadArtifact } from '../registry/registry.errors';
 import { termsOf } from '../search/terms';
 import { versionKey } from '../search/version-key';
 import { Contents } from './record.contents';
 import type { FoundRecord, RecordAnswer, RecordSight, ReferrerChanges } from './record.decide';
+import { layerOf, subjectOf } from './record.manifest';
 import { readReferrers } from './referrer.pull';
 import { RECORD_LIMIT, type RecordBody, parseRecord } from './validation/record.validation';
 import { SchemaServer } from './validation/schema-server';
-
-/** Marks the manifest of a signature or a key, of which newer versions of the directory give a CID as tag (spec 2). */
-const REFERRER_TYPE = 'agntcy.dir.referrer.type';
 
 const noReferrers: ReferrerChanges = { added: [], gone: [], more: false, doubt: null };
 
@@ -35,7 +30,9 @@ export class RecordPull {
     const subject = subjectOf(manifest);
     if (subject !== null) return { found: 'referrer', subject };
     const layer = layerOf(manifest, sight.cid);
-    const { text, body } = parseRecord(await registry.blob(layer, RECORD_LIMIT, signal));
+    const bytes = await registry.blob(layer, RECORD_LIMIT, signal);
+    if (bytes === null) throw new Error(`the registry has the manifest, and answers 404 for its blob ${layer.digest}`);
+    const { text, body } = parseRecord(bytes);
     await this.schemas.check(body, text, signal);
     await this.contents.keep(key, text);
     const record = found(body, { manifest_digest, annotations: manifest.annotations ?? null, size: layer.size });
@@ -62,23 +59,6 @@ export class RecordPull {
   ) {
     return readReferrers(registry, { subject, known: new Set(known) }, signal);
   }
-}
-
-function subjectOf({ subject, annotations }: Manifest): string | null {
-  if (subject) return subject.digest;
-  if (annotations?.[REFERRER_TYPE] === undefined) return null;
-  throw new BadArtifact('NotARecord', 'it calls itself a referrer, and names no subject');
-}
-
-/** The one layer of a record. Throws BadArtifact where there are others, or it is not what the tag names. */
-function layerOf({ layers }: Manifest, cid: string): Descriptor {
-  const [layer] = layers;
-  if (layers.length !== 1 || !layer) throw new BadArtifact('NotARecord', `it has ${layers.length} layers, not one`);
-  if (layer.mediaType !== 'application/json') {
-    throw new BadArtifact('NotARecord', `its layer is ${layer.mediaType.slice(0, 100)}, not application/json`);
-  }
-  if (layer.digest === digestOf(cid)) return layer;
-  throw new BadArtifact('DigestMismatch', `its layer is ${layer.digest}, which is not what the tag names`);
 }
 
 function found(body: RecordBody, of: Pick<FoundRecord, 'manifest_digest' | 'annotations' | 'size'>): FoundRecord {

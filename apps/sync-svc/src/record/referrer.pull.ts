@@ -73,7 +73,9 @@ async function contentOf(
 ): Promise<Partial<FoundReferrer>> {
   const [layer] = layers;
   if (!layer || layers.length > 1 || (layer.mediaType !== SIGNATURE && layer.mediaType !== PUBLIC_KEY)) return {};
-  const { signature, key } = dataOf(await registry.blob(layer, REFERRER_LIMIT, signal));
+  const bytes = await registry.blob(layer, REFERRER_LIMIT, signal);
+  if (bytes === null) throw new BadArtifact('NotARecord', 'its content is not there');
+  const { signature, key } = dataOf(bytes);
   return layer.mediaType === SIGNATURE
     ? { kind: 'signature', signature: text(signature) }
     : { kind: 'public_key', public_key: text(key) };

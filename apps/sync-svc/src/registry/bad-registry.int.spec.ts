@@ -111,6 +111,25 @@ describe('a registry that asks to be left alone', () => {
     const client = await registry(json({}, {}, 503));
     await expect(client.tags(null, signal)).rejects.toMatchObject({ name: 'RegistryBusy' });
   });
+
+  it('is, where nobody else answers', async () => {
+    const client = await registry((request, response) =>
+      request.url === '/v2/' ? void request.socket.destroy() : json({}, {}, 503)(request, response),
+    );
+    await expect(client.tags(null, signal)).rejects.toMatchObject({ name: 'RegistryBusy' });
+  });
+
+  it('only for what it has no time for, where it answers else', async () => {
+    const client = await registry((request, response) => {
+      const status = { '/v2/': 401, '/v2/dir/manifests/bad': 503 }[request.url!] ?? 200;
+      json({ layers: [] }, {}, status)(request, response);
+    });
+    await expect(client.manifest('bad', signal)).rejects.toMatchObject({
+      name: 'Error',
+      message: expect.stringContaining('/v2/dir/manifests/bad: it answered 503'),
+    });
+    expect(await client.manifest('good', signal)).toMatchObject({ manifest: { layers: [] } });
+  });
 });
 
 describe('a manifest', () => {

@@ -55,14 +55,21 @@ export class RegistryClient {
     return body && { digest: digestOfBytes(body), manifest: parseManifest(body), body };
   }
 
-  /** A blob of at most `limit` bytes whose digest was checked. Throws BadArtifact where it is larger, or another one. */
-  async blob({ digest, size }: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer> {
+  /** A blob of at most `limit` bytes, of which digest and size were checked; null: there is none. Throws BadArtifact where it is larger, or another one. */
+  async blob({ digest, size }: Descriptor, limit: number, signal: AbortSignal): Promise<Buffer | null> {
     if (size > limit) throw new BadArtifact('TooLarge', `${size} bytes, and at most ${limit} are read`);
     const path = `${this.base}/blobs/${digest}`;
-    const answer = this.expect(await this.http.get(path, { limit, signal }), path);
-    const found = digestOfBytes(answer.body);
-    if (found === digest) return answer.body;
-    throw new BadArtifact('DigestMismatch', `the blob is ${found}, not the ${digest} that was asked for`);
+    const answer = await this.http.get(path, { limit, signal });
+    if (answer.status === 404) return null;
+    const { body } = this.expect(answer, path);
+    const found = digestOfBytes(body);
+    if (found !== digest)
+      throw new BadArtifact('DigestMismatch', `the blob is ${found}, not the ${digest} that was asked for`);
+    if (body.length === size) return body;
+    throw new BadArtifact(
+      'DigestMismatch',
+      `the blob has ${body.length} bytes, and not the ${size} that its manifest says`,
+    );
   }
 
   /** What refers to a manifest; null: the registry does not have the referrers API. Throws BadArtifact for what is no list. */

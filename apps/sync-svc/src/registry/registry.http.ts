@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
-import { publicAgent } from '@homeostat/platform';
+import { publicAgent, trustOf } from '@homeostat/platform';
 import { Agent, type Dispatcher, request } from 'undici';
 import { RegistryTokens } from './registry.tokens';
 import { BadArtifact, RegistryBusy } from './registry.errors';
@@ -39,11 +37,13 @@ export interface Ask {
   readonly signal: AbortSignal;
 }
 
+/** What every registry answers to, if with 401. */
+const BASE = '/v2/';
 /** Of an answer that only says what went wrong. */
 const ERROR_LIMIT = 64 * 1024;
 const REDIRECTS = 5;
 /** For how long a registry is left alone that does not say it itself, and at most. */
-const BUSY_MS = 5_000;
+export const BUSY_MS = 5_000;
 const MOST_BUSY_MS = 600_000;
 
 /** GETs from one registry: answers its challenges, follows its redirects to safe places, bounds what comes back. */
@@ -53,12 +53,13 @@ export class RegistryHttp {
   private readonly foreign: Dispatcher;
   private readonly tokens: RegistryTokens;
   private busyUntil = 0;
+  private asking: Promise<boolean> | null = null;
 
   constructor(private readonly place: RegistryPlace) {
     this.origin = new URL(`${place.insecure ? 'http' : 'https'}://${place.address}`).origin;
-    const ca = place.caFile === null ? undefined : [...rootCertificates, readFileSync(place.caFile, 'utf8')];
-    const connect = { timeout: 5_000, ...(ca && { ca }) };
-    this.foreign = publicAgent({ allowPrivate: place.allowPrivate, ca });
+    const trust = trustOf(place.caFile);
+    const connect = { timeout: 5_000, ...(trust && { secureContext: trust }) };
+    this.foreign = publicAgent({ allowPrivate: place.allowPrivate, trust });
     this.own = place.foreign
       ? this.foreign
       : new Agent({ connect, connections: 64, headersTimeout: 15_000, bodyTimeout: 15_000 });
@@ -101,7 +102,10 @@ export class RegistryHttp {
     });
     const header = (name: string) => [asked.headers[name] ?? null].flat()[0] ?? null;
     const { statusCode: status } = asked;
-    this.minded(status, header('retry-after'));
+    if (status === 429 || status === 503) {
+      await asked.body.dump({ limit: ERROR_LIMIT, signal }).catch(() => undefined);
+      await this.minded(url, status, retryAfter(header('retry-after')), signal);
+    }
     const limit = status === 200 ? ask.limit : ERROR_LIMIT;
     const body = await bodyOf(asked.body, limit, status === 200).catch((error: unknown) => {
       throw error instanceof BadArtifact ? error : unreachable(url, error, signal);
@@ -116,11 +120,24 @@ export class RegistryHttp {
     throw new Error(`${this.origin} sends us to ${url.protocol}//${url.host}, where we do not go`);
   }
 
-  private minded(status: number, retryAfter: string | null): void {
-    if (status !== 429 && status !== 503) return;
-    const ms = retryAfterMs(retryAfter) ?? BUSY_MS;
-    this.busyUntil = Date.now() + Math.min(Math.max(ms, 1_000), MOST_BUSY_MS);
+  /** Throws RegistryBusy; or another error, where a 503 that names no time is about what was asked for alone. */
+  private async minded({ origin, pathname }: URL, status: number, until: Date | null, signal: AbortSignal) {
+    if (status === 503 && until === null && pathname !== BASE && (await this.isThere(signal)))
+      throw new Error(`${origin}${pathname}: it answered 503`);
+    this.busyUntil = (until ?? busyFor(BUSY_MS)).getTime();
     throw this.busy(`${this.origin} answered ${status}`);
+  }
+
+  /** Whether the registry as a whole answers; asked once for all that want to know it. */
+  private isThere(signal: AbortSignal): Promise<boolean> {
+    this.asking ??= request(new URL(BASE, this.origin), { dispatcher: this.own, signal })
+      .then(async ({ statusCode, body }) => {
+        await body.dump({ limit: ERROR_LIMIT, signal }).catch(() => undefined);
+        return statusCode !== 503 && statusCode !== 429;
+      })
+      .catch(() => false)
+      .finally(() => (this.asking = null));
+    return this.asking;
   }
 
   private busy(why: string): RegistryBusy {
@@ -129,11 +146,16 @@ export class RegistryHttp {
   }
 }
 
-/** Seconds, or a date (RFC 9110, section 10.2.3). */
-function retryAfterMs(text: string | null): number | null {
+/** When to come back by a header Retry-After, of seconds or a date (RFC 9110, section 10.2.3); null: it says nothing. */
+export function retryAfter(text: string | null): Date | null {
   if (text === null) return null;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
-  return Number.isFinite(ms) ? ms : null;
+  return Number.isFinite(ms) ? busyFor(ms) : null;
+}
+
+/** So many milliseconds from now, within limits. */
+export function busyFor(ms: number): Date {
+  return new Date(Date.now() + Math.min(Math.max(ms, 1_000), MOST_BUSY_MS));
 }
 
 async function bodyOf(body: Dispatcher.ResponseData['body'], limit: number, whole: boolean): Promise<Buffer> {

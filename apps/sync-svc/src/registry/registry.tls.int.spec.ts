@@ -3,6 +3,7 @@ import { type Server, createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { selfSigned } from '@homeostat/testing';
 import { RegistryClient } from './registry.client';
 
@@ -38,6 +39,18 @@ async function tags(client: RegistryClient): Promise<unknown> {
 describe('a registry whose certificate a private CA has signed', () => {
   it('is asked where the CA is known', async () => {
     expect(await tags(clientOf({ caFile: certificate }))).toEqual({ tags: ['one'], next: null });
+  });
+
+  it('is asked by many connections, and the certificates are read once', async () => {
+    const read = jest.spyOn(tls, 'createSecureContext');
+    let connections = 0;
+    server.on('secureConnection', () => (connections += 1));
+    const client = clientOf({ caFile: certificate });
+    await Promise.all([1, 2, 3, 4].map(() => client.tags(null, signal)));
+    await client.close();
+    expect(connections).toBeGreaterThan(1);
+    expect(read).toHaveBeenCalledTimes(1);
+    read.mockRestore();
   });
 
   it('is not where it is unknown', async () => {

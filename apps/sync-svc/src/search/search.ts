@@ -5,11 +5,14 @@ import type { Group, Interval, Match } from './query';
 import { versionKey } from './version-key';
 
 /**
- * Newest records that are walked through before any index is asked: pages of what is frequent end there. At 0.6 µs a
- * record, or 2 to 5 µs where patterns are compared, that is some 3 to 7 ms in vain for what is rare.
+ * Newest records that are looked through first: they tell how far a page would reach. At 2 µs a record, or 3 where patterns
+ * are compared, that is some 1 to 2 ms in vain for what is rare.
  */
-const WALKED = 4_000;
-const WALKED_BY_PATTERN = 1_500;
+const PROBED = 500;
+/** Newest records that are walked through rather than asking an index, where the page should end by then; at most 20 ms. */
+const WALKED = 6_000;
+/** So much further than expected a page may reach. */
+const MARGIN = 1.5;
 /** Values that a pattern is spelled out into, at 30 µs each. What matches more of them is so frequent that walking finds it. */
 const MOST_VALUES = 1_000;
 /** Records that patterns are compared with one by one, rather than be spelled out. */
@@ -31,7 +34,7 @@ export interface PageAsked {
 
 /**
  * Finds records in the index, newest first. A page costs what it holds, whether few or most records match: the newest are
- * looked through first; then, what is rare has an index, in which patterns are spelled out first.
+ * looked through first; then, what is rare has an index, for which patterns are spelled out.
  */
 @Injectable()
 export class Search {
@@ -42,8 +45,8 @@ export class Search {
     const groups = await this.withSchemaVersions(asked.groups);
     if (groups.length === 0) return this.walk({ ...asked, groups }, null);
     const patterns = groups.some(hasPattern);
-    const newest = await this.walk({ ...asked, groups }, patterns ? WALKED_BY_PATTERN : WALKED);
-    if (newest.length >= asked.limit) return newest;
+    const newest = await this.newest({ ...asked, groups });
+    if (newest) return newest;
     const enough = !patterns || (await this.isRare(groups.filter(isIndexed)));
     const spelled = enough ? groups : await this.spelledOut(groups);
     return spelled.some(isIndexed)
@@ -61,6 +64,16 @@ export class Search {
       values.list,
     );
     return Number(row!.count);
+  }
+
+  /** The page, where what matches is so frequent that the newest records hold it; else null. */
+  private async newest(asked: PageAsked): Promise<string[] | null> {
+    const { limit } = asked;
+    const probed = await this.walk(asked, PROBED);
+    if (probed.length >= limit) return probed;
+    if (probed.length * WALKED < limit * PROBED * MARGIN) return null;
+    const walked = await this.walk(asked, WALKED);
+    return walked.length >= limit ? walked : null;
   }
 
   /** In the order of the page; `most`: rows that are looked at, null for all. */
@@ -120,9 +133,13 @@ export class Search {
 
   private async valuesOf(pattern: Extract<Match, { by: 'pattern' }>): Promise<Match[]> {
     const { kind, like } = pattern;
+    const prefix = prefixOf(like);
     // Only what has three letters in a row is in the trigrams' index.
     const sql = /[\p{L}\p{N}]{3}/u.test(like.replace(/\\./g, ' ')) ? byTrigrams : byKind;
-    const found = await this.database.query<{ value: string }>(sql, [kind, like, MOST_VALUES + 1]);
+    const most = MOST_VALUES + 1;
+    const found = await (prefix === null
+      ? this.database.query<{ value: string }>(sql, [kind, like, most])
+      : this.database.query<{ value: string }>(byPrefix, [kind, prefix, `${prefix}\u{10ffff}`, most]));
     if (found.length > MOST_VALUES) return [pattern];
     return found.map(({ value }) => ({ by: 'term', term: `${kind}=${value}` }));
   }
@@ -151,6 +168,15 @@ function isWithin(version: string, intervals: readonly Interval[]): boolean {
   const key = versionKey(version);
   return intervals.some(({ low, high }) => (low === null || key >= low) && (high === null || key < high));
 }
+
+/** What a pattern begins with that has its only wildcard at its end; else null. */
+function prefixOf(like: string): string | null {
+  const [, literal] = /^((?:[^\\%_]|\\.)+)%$/s.exec(like) ?? [];
+  return literal?.replace(/\\(.)/gs, '$1') ?? null;
+}
+
+/** In the order of the key, of which the first thousand are next to each other: 0.3 ms, where trigrams take 25. */
+const byPrefix = `SELECT value FROM record_word WHERE kind = $1 AND value >= $2 AND value < $3 LIMIT $4`;
 
 /** Written so that the planner cannot prefer to read all values of the kind. */
 const byTrigrams = `SELECT value FROM record_word WHERE value LIKE $2 AND kind || '' = $1 LIMIT $3`;

@@ -52,18 +52,19 @@ export async function copySlice({ cids, sides, remote, target, run }: Copy): Pro
     some.map(({ cid, digest }) => ({ source: `${source}@${digest}`, target: `${target}:${cid}` }));
   try {
     const wanted = checked.filter((one) => one.is === 'there');
-    const tags = wanted.filter(({ bad }) => !bad).map(({ cid }) => cid);
+    const mended = wanted.filter(({ bad }) => bad);
+    const tags = wanted.flatMap(({ cid, bad }) => (bad ? [] : [cid]));
     const first = await runAll(
       spread(tags).map((some) => [{ source, target, tags: some }]),
       true,
     );
-    await runAll(spread(pinned(wanted.filter(({ bad }) => bad))), false);
+    await runAll(spread(pinned(mended)), false);
     const came = await eachOf(checked, AT_ONCE, (one) => unlessFailing(one.cid, () => arrived(one, first, sides)));
     // What was attached later is not copied with `--missing`; by its digest, nothing else comes with it (spec 2).
     const late = came.filter((one) => one.is === 'here' && one.missing > 0) as (Here & Pinned)[];
     const second = await runAll(spread(pinned(late)), false);
     const ended = await eachOf(came, AT_ONCE, (one) => unlessFailing(one.cid, () => completed(one, second, sides)));
-    return summed(ended, late, remote);
+    return summed(ended, [...mended, ...late], remote);
   } finally {
     await gate.close();
   }
@@ -113,14 +114,15 @@ function wordOn(cid: string, said: Said, what: string): string {
   return said.get(cid) ?? said.get(null) ?? `regsync ended, and ${what} is not here`;
 }
 
-function summed(ended: readonly Checked[], late: readonly Pinned[], remote: RemoteRegistry): CopiedSlice {
+function summed(ended: readonly Checked[], renewed: readonly Pinned[], remote: RemoteRegistry): CopiedSlice {
   const here = ended.filter((one) => one.is === 'here');
   const done = here.map(({ cid }) => cid);
   const faults = (is: 'failed' | 'left'): RecordFault[] =>
     ended.flatMap((one) => (one.is === is ? [{ cid: one.cid, reason: one.reason, message: one.message }] : []));
   return {
     ...{ remote, done, failed: faults('failed'), left: faults('left') },
-    refreshed: late.map(({ cid }) => cid).filter((cid) => done.includes(cid)),
+    apart: here.flatMap(({ cid, apart }) => (apart ? [{ cid, ...apart }] : [])),
+    refreshed: renewed.map(({ cid }) => cid).filter((cid) => done.includes(cid)),
     fallbacks: here.flatMap(({ tagged, digest }) => (tagged && digest !== null ? [digest] : [])),
   };
 }

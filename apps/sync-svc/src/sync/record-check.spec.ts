@@ -34,10 +34,50 @@ describe('a record of which the remote says', () => {
     expect(await checkRecord(cid, sides)).toMatchObject({ is: 'failed', reason: 'ForeignContent' });
   });
 
+  it('that it is attached to another one fails, though its layer is the right one', async () => {
+    remote.put(content, cid, { subject: sha256('another') });
+    expect(await checkRecord(cid, sides)).toMatchObject({ is: 'failed', reason: 'NotARecord' });
+  });
+
   it('that its config is too large fails', async () => {
     const config = { ...layer, size: 4 * 1024 * 1024 + 1 };
     remote.hold(JSON.stringify({ layers: [layer], config }), cid);
     expect(await checkRecord(cid, sides)).toMatchObject({ is: 'failed', reason: 'TooLarge' });
+  });
+});
+
+describe('a record of ours', () => {
+  const referrer = { annotations: { 'agntcy.dir.referrer.type': 'signature' } };
+
+  it.each<[string, Parameters<FakeRegistry['put']>[2]]>([
+    ['is attached to something', { subject: sha256('another') }],
+    ['calls itself a signature', referrer],
+    ['has a layer of another kind', { layers: [{ ...layer, mediaType: 'text/html' }] }],
+    ['has a layer of another size', { layers: [{ ...layer, size: 1 }] }],
+  ])('whose manifest %s is mended by that of the remote', async (_what, wrong) => {
+    const digest = remote.put(content, cid);
+    local.put(content, cid, wrong);
+    expect(await checkRecord(cid, sides)).toEqual({ cid, is: 'there', digest, bad: true });
+  });
+
+  it('whose content is not there is mended', async () => {
+    remote.put(content, cid);
+    local.put(content, cid, { annotations: { another: 'manifest' } });
+    local.blobs.clear();
+    expect(await checkRecord(cid, sides)).toMatchObject({ is: 'there', bad: true });
+  });
+
+  it('that is in order under another manifest is kept, and that is said', async () => {
+    const theirs = remote.put(content, cid);
+    const ours = local.put(content, cid, { annotations: { another: 'manifest' } });
+    const apart = { reason: 'AnotherManifest', message: expect.stringContaining(`ours is ${ours}, theirs ${theirs}`) };
+    expect(await checkRecord(cid, sides)).toMatchObject({ is: 'here', digest: null, apart });
+  });
+
+  it('is here, though the remote has something else under its tag', async () => {
+    remote.put(content, cid, referrer);
+    local.put(content, cid);
+    expect(await checkRecord(cid, sides)).toEqual({ cid, is: 'here', digest: null, missing: 0, tagged: false });
   });
 });
 

@@ -1,8 +1,9 @@
-import { digestOf } from '../registry/cid';
-import type { Attached } from './attached';
-import { type Why, manifestFault } from './manifest-fault';
+import { layerOf, subjectOf } from '../record/record.manifest';
+import { RECORD_LIMIT } from '../record/validation/record.validation';
 import type { PulledManifest, RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
+import type { Attached } from './attached';
+import { type Why, manifestFault } from './manifest-fault';
 import type { RecordFault } from './sync.sight';
 
 /** A record that our registry has. */
@@ -15,6 +16,8 @@ export interface Here {
   readonly missing: number;
   /** Whether our registry lists what is attached to it under a tag. */
   readonly tagged: boolean;
+  /** Where it is whole, and the remote has it under another manifest: what that means. */
+  readonly apart?: Why;
 }
 
 /** What is known of a record, after both registries were asked. */
@@ -36,21 +39,23 @@ export interface Sides {
 /** Asks both registries for a record, by its manifest alone. Throws what hinders it. */
 export async function checkRecord(cid: string, { remote, local, signal }: Sides): Promise<Checked> {
   const [theirs, ours] = await Promise.all([pulled(remote, cid, signal), pulled(local, cid, signal)]);
-  if (ours && 'manifest' in ours && fault(ours, cid) === null) {
-    const same = theirs && 'manifest' in theirs && theirs.digest === ours.digest;
-    return { cid, is: 'here', digest: same ? ours.digest : null, missing: 0, tagged: false };
+  const good = isGood(theirs, cid) ? theirs : null;
+  if (isGood(ours, cid)) {
+    const here = { cid, is: 'here', digest: ours.digest, missing: 0, tagged: false } as const;
+    if (good?.digest === ours.digest) return here;
+    // Whoever pushed another manifest need not have pushed what belongs to it.
+    if (await isWhole(ours, cid, local, signal)) return { ...here, digest: null, ...(good && apart(ours, good)) };
   }
+  if (good) return { cid, is: 'there', digest: good.digest, bad: ours !== null };
   if (theirs === null)
     return { cid, is: 'failed', reason: 'NotFound', message: 'the remote repository does not have it' };
-  const why = 'manifest' in theirs ? fault(theirs, cid) : theirs;
-  if (why) return { cid, is: 'failed', ...why };
-  return { cid, is: 'there', digest: (theirs as PulledManifest).digest, bad: ours !== null };
+  return { cid, is: 'failed', ...('manifest' in theirs ? fault(theirs, cid)! : theirs) };
 }
 
 /** Whether our registry has it by now, as it was checked. */
 export async function hasRecord(cid: string, digest: string, { local, signal }: Sides): Promise<boolean> {
   const ours = await pulled(local, cid, signal);
-  return ours !== null && 'manifest' in ours && ours.digest === digest && fault(ours, cid) === null;
+  return isGood(ours, cid) && ours.digest === digest;
 }
 
 /** Compares what is attached to a record in both registries; what cannot be copied is passed over. */
@@ -75,19 +80,50 @@ async function pulled(
   try {
     return await registry.manifest(reference, signal);
   } catch (error) {
-    if (error instanceof BadArtifact) return { reason: error.fault, message: error.message };
-    throw error;
+    return whyOf(error);
   }
 }
 
-/** Why a manifest is not that of a record with this CID; null where it is. */
-function fault({ manifest: { layers }, body }: PulledManifest, cid: string): Why | null {
-  const [layer] = layers;
-  if (!layer || layers.length !== 1)
-    return { reason: 'NotARecord', message: `it has ${layers.length} layers, not one` };
-  if (layer.digest !== digestOf(cid))
-    return { reason: 'DigestMismatch', message: `its layer is ${layer.digest}, which is not what the tag names` };
-  return manifestFault(body);
+/** Why a manifest is not that of a record with this CID, as the index sees it; null where it is. */
+function fault({ manifest, body }: PulledManifest, cid: string): Why | null {
+  try {
+    const subject = subjectOf(manifest);
+    if (subject !== null) throw new BadArtifact('NotARecord', `it is attached to ${subject}, and no record itself`);
+    layerOf(manifest, cid);
+    return manifestFault(body);
+  } catch (error) {
+    return whyOf(error);
+  }
+}
+
+function isGood(found: PulledManifest | Why | null, cid: string): found is PulledManifest {
+  return found !== null && 'manifest' in found && fault(found, cid) === null;
+}
+
+/** Whether the registry has the content, too. */
+async function isWhole(
+  { manifest }: PulledManifest,
+  cid: string,
+  registry: RegistryClient,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await registry.blob(layerOf(manifest, cid), RECORD_LIMIT, signal)) !== null;
+  } catch (error) {
+    whyOf(error);
+    return false;
+  }
+}
+
+function apart(ours: PulledManifest, theirs: PulledManifest): { readonly apart: Why } {
+  const message = `ours is ${ours.digest}, theirs ${theirs.digest}: ours is kept, and what is attached to theirs is not copied`;
+  return { apart: { reason: 'AnotherManifest', message } };
+}
+
+/** What is wrong with the artifact. Throws an error that is about something else. */
+function whyOf(error: unknown): Why {
+  if (error instanceof BadArtifact) return { reason: error.fault, message: error.message };
+  throw error;
 }
 
 /** A list that is none has nothing in it. */

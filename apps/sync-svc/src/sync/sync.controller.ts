@@ -45,7 +45,7 @@ type OfOne = Asked<{ params: typeof idParams }>;
 /** Syncs: what is to be mirrored from other directories into our registry (spec 2, "Sync"). */
 @Controller()
 export class SyncController {
-  private readonly secrets: Secrets;
+  readonly secrets: Secrets;
 
   constructor(
     readonly database: Database,

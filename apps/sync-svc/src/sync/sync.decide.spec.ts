@@ -6,7 +6,7 @@ const at = (ms: number) => new Date(now.getTime() + ms);
 const remote = { address: 'registry.test', repository: 'dir', insecure: false, kind: 'other' } as const;
 const fault = { cid: 'a', reason: 'NotCopied', message: 'it broke' };
 const slice = (more: Partial<CopiedSlice>): SyncAnswer => ({
-  ...{ found: 'slice', remote, done: [], failed: [], left: [], refreshed: [], fallbacks: [] },
+  ...{ found: 'slice', remote, done: [], apart: [], failed: [], left: [], refreshed: [], fallbacks: [] },
   ...more,
 });
 

@@ -1,7 +1,7 @@
 import { NotPublic } from '@homeostat/platform';
 import { RegistryBusy, RegistryRefused } from '../registry/registry.errors';
 
-/** Why a sync does not go on: `final` where no retry can help. `reason` is a stable CamelCase word. */
+/** Why a sync does not go on: `final` where no retry can help; `until`: we were asked to come back then. `reason` is a stable CamelCase word. */
 export class SyncFault extends Error {
   override readonly name = 'SyncFault';
 
@@ -9,6 +9,7 @@ export class SyncFault extends Error {
     readonly reason: string,
     message: string,
     readonly final: boolean,
+    readonly until: Date | null = null,
   ) {
     super(message);
   }
@@ -33,8 +34,10 @@ export function setbackOf(error: unknown): Setback {
     return { found: 'retry', costs: false, reason: 'RegistryBusy', message, until: error.until };
   }
   if (error instanceof SyncFault) {
-    const { reason, final } = error;
-    return final ? { found: 'failed', reason, message } : { found: 'retry', costs: true, reason, message, until: null };
+    const { reason, final, until } = error;
+    return final
+      ? { found: 'failed', reason, message }
+      : { found: 'retry', costs: until === null, reason, message, until };
   }
   if (error instanceof RegistryRefused) return { found: 'failed', reason: 'CredentialsRefused', message };
   if (isNotPublic(error)) {

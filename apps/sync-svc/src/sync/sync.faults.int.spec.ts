@@ -290,6 +290,22 @@ describe('the wish for a sync', () => {
     expect([status, errors.map(({ pointer }) => pointer)]).toEqual([400, ['/remote_directory_url', '/cids', '/more']]);
   });
 
+  it('that holds a secret is known again, and nothing that is kept of it gives the secret away', async () => {
+    running = await start({ RECONCILER_SECRETS_KEY: Buffer.alloc(32, 1).toString('base64') });
+    const body = { auth: { token: 'swordfish' }, remote_directory_url: url };
+    const headers = { 'content-type': 'application/json', 'idempotency-key': 'one' };
+    const send = async (): Promise<Shown> => {
+      const sent = { method: 'POST', headers, body: JSON.stringify(body) };
+      return (await (await fetch(`${running.url}/v1/syncs`, sent)).json()) as Shown;
+    };
+    expect((await send()).id).toBe((await send()).id);
+    const plain = createHash('sha256')
+      .update(`POST /v1/syncs\n${JSON.stringify(body)}`)
+      .digest('base64url');
+    const kept = await database.sql<{ request_hash: string }>('SELECT request_hash FROM idempotency_key');
+    expect(kept).toEqual([{ request_hash: expect.not.stringContaining(plain) }]);
+  });
+
   it('that holds a secret is refused where there is no key to seal it with', async () => {
     running = await start();
     const { status, answer } = await ask('POST', 'syncs', { remote_directory_url: url, auth: { token: 'swordfish' } });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Running, serve } from '@homeostat/platform';
-import type { HouseEvent } from '@homeostat/shared';
+import { type HouseEvent, REGISTRY_ID } from '@homeostat/shared';
 import {
   type Pushed,
   RegistryWriter,
@@ -183,7 +183,8 @@ function suite(registry: string, binary: string): void {
     await mirror({ cids: [cid] });
     const before = await manifestOf(cid);
     await there.push({ bytes: recordOf('moved'), tag: cid, annotations: { another: 'manifest' } });
-    expect(await mirror({ cids: [cid] })).toMatchObject({ status: 'COMPLETED' });
+    const { status, records } = await mirror({ cids: [cid] });
+    expect([status, records]).toMatchObject(['COMPLETED', [{ cid, state: 'done', reason: 'AnotherManifest' }]]);
     expect(await manifestOf(cid)).toBe(before);
   });
 
@@ -218,6 +219,17 @@ function suite(registry: string, binary: string): void {
     await here.push({ bytes: recordOf('not that one'), tag: cid });
     expect(await mirror({ cids: [cid] })).toMatchObject({ status: 'COMPLETED' });
     expect(await manifestOf(cid)).toBe(pushed.get(cid)!.digest);
+  });
+
+  it('mends a tag of ours whose manifest belongs to something else, and the index has the record', async () => {
+    const cid = await publish('poisoned');
+    const subject = await here.push({ bytes: Buffer.from('{}') });
+    await here.push({ bytes: recordOf('poisoned'), tag: cid, subject });
+    await send('POST', `registry/${REGISTRY_ID}/retry`);
+    await until('it is taken for a referrer', async () => (await record(cid))?.status === 'referrer');
+    expect(await mirror({ cids: [cid] })).toMatchObject({ status: 'COMPLETED' });
+    expect(await manifestOf(cid)).toBe(pushed.get(cid)!.digest);
+    await until('it is indexed', async () => (await record(cid))?.status === 'indexed');
   });
 
   it('tells the password of the remote registry to nobody', async () => {

@@ -35,11 +35,13 @@ export interface RecordFault {
 export interface CopiedSlice {
   readonly remote: RemoteRegistry;
   readonly done: readonly string[];
+  /** Of those that are done: what people should know of them. */
+  readonly apart: readonly RecordFault[];
   /** No retry can help. */
   readonly failed: readonly RecordFault[];
   /** They may be copied another time. */
   readonly left: readonly RecordFault[];
-  /** Of those that are done: what was there before, and has got something attached. */
+  /** Of those that are done: what was there before, and was mended or has got something attached. */
   readonly refreshed: readonly string[];
   /** Manifests whose referrers our registry lists under a tag. */
   readonly fallbacks: readonly string[];

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Changes, Database, SETTINGS, Secrets, Unopenable, sqlState } from '@homeostat/platform';
 import { Unavailable, engineDefaults } from '@homeostat/reconcile';
 import type { Sync } from '@homeostat/shared';
@@ -100,6 +101,8 @@ export class SyncWorker implements OnApplicationBootstrap {
   ): Promise<SyncAnswer> {
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
+    // Each request under way listens to it.
+    setMaxListeners(0, stop);
     const watch = async (): Promise<void> => {
       let heldAtMs = performance.now();
       while (!stop.aborted) {

@@ -108,13 +108,10 @@ async function note(tx: Tx, { key }: Planned, slice: CopiedSlice): Promise<boole
 }
 
 async function take(tx: Tx, key: string, slice: CopiedSlice): Promise<void> {
-  const { remote, done, failed, left, refreshed, fallbacks } = slice;
-  const cameNow = await settle(
-    tx,
-    key,
-    'done',
-    done.map((cid) => ({ cid, reason: null, message: null })),
-  );
+  const { remote, done, apart, failed, left, refreshed, fallbacks } = slice;
+  const known = new Set(apart.map(({ cid }) => cid));
+  const plain = done.filter((cid) => !known.has(cid)).map((cid) => ({ cid, reason: null, message: null }));
+  const cameNow = await settle(tx, key, 'done', [...plain, ...apart]);
   const failedNow = await settle(tx, key, 'failed', failed);
   await settle(tx, key, 'pending', left);
   await tx.query(
@@ -125,8 +122,8 @@ async function take(tx: Tx, key: string, slice: CopiedSlice): Promise<void> {
   );
   await addRecords(tx, done);
   await addFallbacks(tx, fallbacks);
-  const known = await tx.query<{ id: string }>('SELECT id FROM record WHERE cid = ANY ($1)', [refreshed]);
-  for (const { id } of known) tx.look('records', id);
+  const renewed = await tx.query<{ id: string }>('SELECT id FROM record WHERE cid = ANY ($1)', [refreshed]);
+  for (const { id } of renewed) tx.look('records', id);
 }
 
 type Settled = Omit<RecordFault, 'reason' | 'message'> & {

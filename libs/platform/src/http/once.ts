@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { HouseError } from '@homeostat/shared';
 import type { Database } from '../database/database';
 import { sqlState } from '../database/database';
 import type { Tx } from '../database/tx';
+import { Secrets } from '../secrets/secrets';
 import type { Manner } from './answer';
 import { invalid } from './asked';
 import { canonical, type Presented, present } from './json';
@@ -16,6 +16,8 @@ export interface Asking {
   readonly method: string;
   readonly url: string;
   readonly body: unknown;
+  /** Of a service whose bodies hold secrets; what is kept of a body does not give them away. */
+  readonly secrets: Secrets | undefined;
 }
 
 export interface Outcome<T> {
@@ -53,8 +55,8 @@ export async function runOnce<T extends object>(
 ): Promise<Outcome<Presented<T>>> {
   try {
     return await database.transaction(async (tx) => {
-      const hash = hashOf(asking);
-      if (!(await taken(tx, asking, hash))) return repeat<Presented<T>>(await kept(tx, asking), hash);
+      const hashes = hashesOf(asking);
+      if (!(await taken(tx, asking, hashes[0]))) return repeat<Presented<T>>(await kept(tx, asking), hashes);
       const answer = present(await work(tx));
       await keep(tx, asking, manner(answer as object), answer);
       return { answer, repeated: null };
@@ -65,10 +67,9 @@ export async function runOnce<T extends object>(
   }
 }
 
-function hashOf({ method, url, body }: Asking): string {
-  return createHash('sha256')
-    .update(`${method} ${url}\n${canonical(body)}`)
-    .digest('base64url');
+/** The one to keep, and those that may have been kept before a key was changed. */
+function hashesOf({ method, url, body, secrets = new Secrets([]) }: Asking): readonly [string, ...string[]] {
+  return secrets.marksOf(`${method} ${url}\n${canonical(body)}`);
 }
 
 /** True where the key is ours now. Ten keys past their time go on the way, so the table needs no sweeper. */
@@ -105,7 +106,7 @@ async function keep(tx: Tx, { tenant, key }: Asking, { status, location }: Manne
   );
 }
 
-function repeat<T>({ request_hash: first, status, location, answer }: Kept, hash: string): Outcome<T> {
-  if (first === hash) return { answer: JSON.parse(answer) as T, repeated: { status, location } };
+function repeat<T>({ request_hash: first, status, location, answer }: Kept, hashes: readonly string[]): Outcome<T> {
+  if (hashes.includes(first)) return { answer: JSON.parse(answer) as T, repeated: { status, location } };
   throw new HouseError('idempotency_key_reused', 'this key was used for another request within the last 24 hours');
 }

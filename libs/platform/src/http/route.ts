@@ -3,6 +3,7 @@ import type { Request, Response } from 'express';
 import { z } from 'zod';
 import type { Database } from '../database/database';
 import type { Tx } from '../database/tx';
+import type { Secrets } from '../secrets/secrets';
 import { type Manner, send } from './answer';
 import { type Asked, type Given, type Schemas, given } from './asked';
 import type { Caller, Scope } from './caller';
@@ -54,7 +55,8 @@ export function routeOf(handler: object): RouteInfo | undefined {
 /**
  * Makes a controller's method a route: `@Route('POST /v1/projects', { summary, scope, body, answer, creates: true })`.
  * Its only argument is an Asked; what it returns is the answer, undefined is 204. Parameters are written `:id` or
- * `{id}`. A controller that uses `once` has its service's Database as public `database`.
+ * `{id}`. A controller that uses `once` has its service's Database as public `database` and,
+ * where its bodies hold secrets, what seals them as public `secrets`.
  */
 export function Route<P extends z.ZodType = Nothing, Q extends z.ZodType = Nothing, B extends z.ZodType = Nothing>(
   what: `${Method} /${string}`,
@@ -63,8 +65,8 @@ export function Route<P extends z.ZodType = Nothing, Q extends z.ZodType = Nothi
   const route = infoOf(what, spec);
   return <H extends Handler<P, Q, B>>(target: object, name: string, descriptor: TypedPropertyDescriptor<H>): void => {
     const handle = descriptor.value as unknown as (asked: unknown) => unknown;
-    const bound = async function (this: { database?: Database }, request: Admitted, response: Response) {
-      const exchange = new Exchange(route, request, response, this.database);
+    const bound = async function (this: Host, request: Admitted, response: Response) {
+      const exchange = new Exchange(route, request, response, this);
       const answer = await handle.call(this, await exchange.asked());
       exchange.answer(answer);
     };
@@ -90,6 +92,12 @@ function infoOf(what: string, spec: RouteSpec<z.ZodType, z.ZodType, z.ZodType>):
   return info;
 }
 
+/** What a route needs of its controller. */
+interface Host {
+  readonly database?: Database;
+  readonly secrets?: Secrets;
+}
+
 /** One request and its answer. */
 class Exchange {
   private repeated: Manner | null = null;
@@ -98,7 +106,7 @@ class Exchange {
     private readonly route: RouteInfo,
     private readonly request: Admitted,
     private readonly response: Response,
-    private readonly database: Database | undefined,
+    private readonly host: Host,
   ) {}
 
   async asked(): Promise<Asked> {
@@ -123,7 +131,8 @@ class Exchange {
   }
 
   private async once<T extends object>(parts: Given, work: (tx: Tx) => Promise<T>): Promise<Presented<T>> {
-    const { database, request } = this;
+    const { request } = this;
+    const { database, secrets } = this.host;
     if (!database) throw new Error(`${this.route.path}: its controller has no public member "database"`);
     const key = idempotencyKey(request.get('idempotency-key'));
     if (key === null) return present(await database.transaction(work, request.caller.subject));
@@ -134,6 +143,7 @@ class Exchange {
       method: request.method,
       url: request.originalUrl,
       body: parts.raw,
+      secrets,
     };
     const { answer, repeated } = await runOnce(database, asking, (made) => this.manner(made), work);
     this.repeated = repeated;

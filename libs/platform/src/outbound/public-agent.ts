@@ -1,5 +1,7 @@
 import { type LookupAddress, lookup as resolve } from 'node:dns';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { type SecureContext, createSecureContext, rootCertificates } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector } from 'undici';
 
@@ -11,13 +13,13 @@ export class NotPublic extends Error {
 /**
  * Returns an agent for addresses that others name: it connects to public ones only, judged at the connect itself, so
  * that neither literals, mapped addresses nor a name that changes between look-up and connect get by. `allowPrivate` is
- * for development. `ca`: PEM certificates to trust beside the system's.
+ * for development. `trust`: other certificates than the system's.
  */
-export function publicAgent(options: { readonly allowPrivate: boolean; readonly ca?: readonly string[] }): Agent {
-  const { allowPrivate, ca } = options;
+export function publicAgent(options: { readonly allowPrivate: boolean; readonly trust?: SecureContext }): Agent {
+  const { allowPrivate, trust } = options;
   const connect = buildConnector({
     timeout: 5_000,
-    ...(ca && { ca: [...ca] }),
+    ...(trust && { secureContext: trust }),
     ...(!allowPrivate && { lookup: lookupPublic }),
   });
   const guarded: buildConnector.connector = (target, done) => {
@@ -26,6 +28,12 @@ export function publicAgent(options: { readonly allowPrivate: boolean; readonly 
     done(new NotPublic(`${host} is no public address`), null);
   };
   return new Agent({ connect: guarded, headersTimeout: 15_000, bodyTimeout: 15_000 });
+}
+
+/** The certificates of a PEM file beside the system's, read once for all connections; undefined where there is no file. */
+export function trustOf(caFile: string | null): SecureContext | undefined {
+  if (caFile === null) return undefined;
+  return createSecureContext({ ca: [...rootCertificates, readFileSync(caFile, 'utf8')] });
 }
 
 /** Whether an IP address is of the public internet: not private, loopback, link-local, mapped into such, or reserved. */

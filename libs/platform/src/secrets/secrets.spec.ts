@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Secrets, Unopenable } from './secrets';
 
 const owner = { id: '01890000-0000-7000-8000-000000000001', tenant_id: 'acme' };
@@ -35,6 +35,17 @@ test.each([
 ])('opens nothing for %s', (_who, other) => {
   const sealed = new Secrets([older]).seal(secrets, owner);
   expect(() => new Secrets([older]).open(sealed, other)).toThrow(Unopenable);
+});
+
+test('marks a text by each key, and nobody without one can tell what was marked', () => {
+  const [plain] = new Secrets([]).marksOf('swordfish');
+  const [first, ...others] = new Secrets([older]).marksOf('swordfish');
+  expect([plain, others]).toEqual([createHash('sha256').update('swordfish').digest('base64url'), []]);
+  expect(first).not.toBe(plain);
+  expect(new Secrets([newer, older]).marksOf('swordfish')).toEqual([
+    new Secrets([newer]).marksOf('swordfish')[0],
+    first,
+  ]);
 });
 
 test('opens nothing that was changed, cut short, or sealed by a key that is gone', () => {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
 import { HouseError } from '@homeostat/shared';
 import { z } from 'zod';
 
@@ -60,6 +60,18 @@ export class Secrets {
       // The reason of the cipher says nothing more, and must not be told.
       throw new Unopenable('its secrets are not what was encrypted for it');
     }
+  }
+
+  /**
+   * What tells a text from others and, where it may hold secrets, lets nobody without a key try out which: by each key,
+   * the first one first. Without a key no secret is taken, and a plain digest does.
+   */
+  marksOf(text: string): readonly [string, ...string[]] {
+    const hash = this.keys.map((key) => createHmac('sha256', key).update('homeostat mark'));
+    const marks = [...hash, ...(hash.length === 0 ? [createHash('sha256')] : [])].map((one) =>
+      one.update(text).digest('base64url'),
+    );
+    return marks as [string, ...string[]];
   }
 
   /** True where another key than the first encrypted: that one may be on its way out. */

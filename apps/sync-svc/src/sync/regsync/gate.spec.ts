@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Server } from 'node:net';
 import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../../registry/cid';
 import { MOST_REFERRERS, RegistryClient } from '../../registry/registry.client';
@@ -42,6 +43,15 @@ async function ask(path: string, method = 'GET', { user, pass } = gate.login): P
 }
 
 describe('the gate', () => {
+  it('that has no place to listen at says so', async () => {
+    const listen = jest.spyOn(Server.prototype, 'listen').mockImplementation(function (this: Server) {
+      process.nextTick(() => this.emit('error', new Error('too many open files')));
+      return this;
+    });
+    await expect(opened()).rejects.toThrow('too many open files');
+    listen.mockRestore();
+  });
+
   it('is closed to whoever does not know its password', async () => {
     const answer = await ask('/v2/', 'GET', { user: 'regsync', pass: '' });
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="gate"']);

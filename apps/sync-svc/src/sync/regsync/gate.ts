@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RECORD_LIMIT } from '../../record/validation/record.validation';
@@ -48,8 +49,10 @@ export class Gate {
     return new URL(this.behind.http.origin).host;
   }
 
+  /** Throws where there is no place to listen at. */
   async open(): Promise<void> {
-    await new Promise<void>((listening) => this.server.listen(0, '127.0.0.1', listening));
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
   }
 
   async close(): Promise<void> {

@@ -24,9 +24,10 @@ export function regsyncNews(line: string): RegsyncNews | null {
 }
 
 function parsed(line: string): Readonly<Record<string, unknown>> | null {
+  // It may say a million lines of something else, each of which would be an exception.
+  if (!line.startsWith('{')) return null;
   try {
-    const value: unknown = JSON.parse(line);
-    return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : null;
+    return JSON.parse(line) as Record<string, unknown>;
   } catch {
     return null;
   }

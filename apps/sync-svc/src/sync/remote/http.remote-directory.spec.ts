@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { SyncSettings } from '../../sync.config';
+import { type Setback, setbackOf } from '../sync.fault';
 import { HttpRemoteDirectory } from './http.remote-directory';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -48,6 +49,23 @@ describe('a remote directory, by HTTP', () => {
     handle = json('{}', status);
     const why = { reason: 'DirectoryRefused', final, message: expect.stringContaining(message) };
     await expect(credentials()).rejects.toMatchObject(why);
+  });
+
+  it('that answers an error with many words is asked again', async () => {
+    handle = json('x'.repeat(100_000), 502);
+    await expect(credentials()).rejects.toMatchObject({ reason: 'DirectoryRefused', final: false, until: null });
+  });
+
+  it.each([
+    [429, { 'retry-after': '60' }, 55_000],
+    [429, {}, 1_000],
+    [503, { 'retry-after': '60' }, 55_000],
+  ] as const)('that answers %i, and %j, is left alone, at no cost', async (status, headers, leastMs) => {
+    handle = json('{}', status, headers);
+    const error = await credentials().catch((thrown: Error) => thrown);
+    const { until, ...setback } = setbackOf(error) as Extract<Setback, { found: 'retry' }>;
+    expect(setback).toMatchObject({ found: 'retry', costs: false, reason: 'DirectoryRefused' });
+    expect(until!.getTime() - Date.now()).toBeGreaterThan(leastMs);
   });
 
   it('is not followed elsewhere', async () => {

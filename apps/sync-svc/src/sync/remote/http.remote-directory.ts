@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { NotPublic, SETTINGS, publicAgent } from '@homeostat/platform';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { type Agent, request } from 'undici';
+import { BUSY_MS, busyFor, retryAfter } from '../../registry/registry.http';
 import type { SyncSettings } from '../../sync.config';
 import { SyncFault } from '../sync.fault';
 import { type RegistryCredentials, type RemoteDirectory, registryCredentials } from './remote-directory.port';
@@ -24,13 +25,14 @@ export class HttpRemoteDirectory implements RemoteDirectory, OnApplicationShutdo
 
   async credentials(url: string, token: string | null, signal: AbortSignal): Promise<RegistryCredentials> {
     const place = `${url.replace(/\/+$/, '')}/v1/registry-credentials`;
-    const { status, text } = await this.ask(place, token, signal);
+    const { status, text, again } = await this.ask(place, token, signal);
     if (status === 200) return parsed(place, text);
     const final = status >= 300 && status < 500 && status !== 408 && status !== 429;
-    throw new SyncFault('DirectoryRefused', `${place} answered ${status}${hint(status, token)}`, final);
+    const until = status === 429 ? (again ?? busyFor(BUSY_MS)) : status === 503 ? again : null;
+    throw new SyncFault('DirectoryRefused', `${place} answered ${status}${hint(status, token)}`, final, until);
   }
 
-  private async ask(place: string, token: string | null, gone: AbortSignal): Promise<{ status: number; text: string }> {
+  private async ask(place: string, token: string | null, gone: AbortSignal): Promise<Told> {
     const signal = AbortSignal.any([gone, AbortSignal.timeout(DEADLINE_MS)]);
     const headers = {
       ...{ accept: 'application/json', 'content-type': 'application/json', 'user-agent': 'homeostat' },
@@ -39,13 +41,24 @@ export class HttpRemoteDirectory implements RemoteDirectory, OnApplicationShutdo
     const body = JSON.stringify({ requesting_node_id: hostname() });
     try {
       const answer = await request(place, { method: 'POST', dispatcher: this.agent, headers, body, signal });
-      return { status: answer.statusCode, text: await textOf(answer.body) };
+      const again = retryAfter([answer.headers['retry-after'] ?? null].flat()[0] ?? null);
+      if (answer.statusCode === 200) return { status: 200, text: await textOf(answer.body), again };
+      await answer.body.dump({ limit: ANSWER_LIMIT, signal }).catch(() => undefined);
+      return { status: answer.statusCode, text: '', again };
     } catch (error) {
       gone.throwIfAborted();
       if (error instanceof NotPublic || error instanceof SyncFault) throw error;
       throw new SyncFault('DirectoryUnreachable', `${place}: ${(error as Error).message}`, false);
     }
   }
+}
+
+/** What a directory said; the words of a refusal are nobody's matter. */
+interface Told {
+  readonly status: number;
+  readonly text: string;
+  /** When it wants to be asked again. */
+  readonly again: Date | null;
 }
 
 function hint(status: number, token: string | null): string {
