@@ -1,6 +1,6 @@
 import { services } from '@homeostat/homeostat';
 import { type Running, type Scope, issueToken, serve } from '@homeostat/platform';
-import { type DnsServer, type TestDatabase, startDnsServer, testDatabase } from '@homeostat/testing';
+import { type DnsServer, type TestDatabase, startDnsServer, testDatabase, eventually } from '@homeostat/testing';
 import { violations } from '../invariants/checks.mjs';
 
 const secret = 'the secret of a story, and of no use elsewhere';
@@ -110,14 +110,6 @@ async function built(deployment: Body): Promise<Body> {
   return becomes('ready', deployment);
 }
 
-async function until<T>(read: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
-    const found = await read();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 20));
-  }
-}
-
 const violated = (atRest: boolean) => violations(async (sql) => database.sql(sql), { atRest });
 const historyOf = async (kind: string, id: string): Promise<string[]> =>
   (await acme.get(`/v1/${kind}/${id}/history`)).items.map(({ to }: { to: string }) => to).reverse();
@@ -153,22 +145,22 @@ describe('a deployment', () => {
     });
     const graceMs = Date.parse(old.inactive_at) - Date.parse(second.ready_at);
     expect(graceMs).toBeGreaterThanOrEqual(300);
-    await until(
+    await eventually(
       () => admin.get(`/v1/claims/${vm.claim_id}`),
       ({ freed_at }) => freed_at !== null,
     );
-    await until(
+    await eventually(
       () => admin.get(`/v1/vms/${vm.id}`),
       ({ status, claim_id }) => status === 'pooling' && claim_id === null,
     );
-    await until(
+    await eventually(
       () => acme.get('/v1/pool'),
       ({ pooling, initializing, claimed }) => pooling === 3 && initializing === 0 && claimed === 1,
     );
 
     expect(await historyOf('deployments', first.id)).toEqual(['queued', 'building', 'ready', 'inactive']);
     expect(await historyOf('builds', ready.build_id)).toEqual(['queued', 'building', 'ready']);
-    await until(
+    await eventually(
       () => violated(true),
       (found) => found.length === 0,
     );
@@ -275,13 +267,13 @@ describe('a deployment', () => {
     await running.stop();
     await database.sql('DELETE FROM simulated_machine WHERE vm_id = $1', [ready.vm_id]);
     await begin();
-    const moved = await until(
+    const moved = await eventually(
       () => acme.get(`/v1/deployments/${ready.id}`),
       ({ vm_id }) => vm_id !== null && vm_id !== ready.vm_id,
     );
     expect(moved).toMatchObject({ status: 'ready', reason: null });
     expect(await historyOf('deployments', ready.id)).toEqual(['queued', 'building', 'ready']);
-    await until(
+    await eventually(
       () => violated(true),
       (found) => found.length === 0,
     );
@@ -296,14 +288,14 @@ describe('a deployment that waits for a VM of an empty pool', () => {
     for (const commit of ['c1', 'c2', 'c3']) {
       const { id, build_id } = await becomes('building', await deploy(at, commit));
       await builder.post(`/v1/builds/${build_id}/ready`, image(commit));
-      await until(
+      await eventually(
         () => acme.get(`/v1/deployments/${id}`),
         ({ phase }) => phase === 'waiting_for_vm',
       );
       waiting.push(id as string);
     }
     const explain = () => acme.get(`/v1/deployments/${waiting[2]}/explain`);
-    const told = await until(explain, ({ waiting_for }) => /waits for a VM/.test(waiting_for ?? ''));
+    const told = await eventually(explain, ({ waiting_for }) => /waits for a VM/.test(waiting_for ?? ''));
     expect(told).toMatchObject({
       status: 'building',
       waiting_for: expect.stringContaining('2 ahead of it, 0 free in the pool'),
@@ -336,7 +328,7 @@ describe('what people do to the work itself', () => {
     expect(await acme.post(`/v1/deployments/${id}/resume`)).toMatchObject({ paused: false });
     expect((await becomes('ready', { id })).status).toBe('ready');
     expect((await acme.post(`/v1/deployments/${id}/retry`)).id).toBe(id);
-    const told = await until(
+    const told = await eventually(
       () => acme.get(`/v1/deployments/${id}/explain`),
       ({ waiting_for }) => waiting_for === null,
     );

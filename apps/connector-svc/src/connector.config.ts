@@ -23,7 +23,7 @@ export const connectorSettings = {
   RECONCILER_CONNECTOR_MIN_INTERVAL: duration('10s'),
   /** Jobs that one process works on at the same time. */
   RECONCILER_JOBS_AT_ONCE: whole(4, 1, 100),
-  /** How long a job works before it makes way for others; it ends the snapshot that it is at. */
+  /** How long a job works before it makes way for others; a large snapshot is read on in the next slice. */
   RECONCILER_JOB_SLICE: duration('5s'),
   /** How often a job, or one of its tables, is tried when it fails for now. */
   RECONCILER_JOB_ATTEMPTS: whole(8, 1, 100),

@@ -22,6 +22,7 @@ interface Moment {
   readonly snapshot?: bigint;
   /** Items of the snapshot that came before. */
   readonly item?: number;
+  readonly mayStop?: () => boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -134,12 +135,15 @@ function fakeTable(from: FakeLake, name: TableName, table: FakeTable): SourceTab
         };
       }
     },
-    async *statistics({ id }, _columns, { signal } = {}) {
+    async *statistics({ id }, _columns, { signal, from: mark, mayStop } = {}) {
       const files = snapshots.find((one) => one.id === id)!.files.map(fakeFile);
       const moment = { call: 'statistics', table: name.name, snapshot: id, signal } as const;
       for (const [item, file] of files.entries()) {
-        await from.reached({ ...moment, item });
+        if (item < Number(mark ?? 0)) continue;
+        await from.reached({ ...moment, item, mayStop });
         yield { item: 'file', key: file.path, file };
+        if (!mayStop?.()) continue;
+        return yield { item: 'mark', key: 'mark', mark: Buffer.from(String(item + 1)) };
       }
       const column = { ...files[0]!.columns[0]!, path: ['id'], type: 'long', boundsComplete: true, ndv: null };
       yield { item: 'column', key: '1', column: { ...column, valueCount: BigInt(files.length * 10) } };
@@ -334,8 +338,15 @@ async function history({ id }: Shown): Promise<string[]> {
   return (items as { to: string }[]).map(({ to }) => to).reverse();
 }
 
+/** Another process has claimed the job, and died. */
+const steal = (job: string) =>
+  database.sql(
+    `UPDATE reconcile_status SET lease_epoch = lease_epoch + 1, lease_holder = 'dead', lease_until = now() - interval '1 s' WHERE key = $1`,
+    [job],
+  );
+
 /** Everything of the catalog that callers see, without ids of rows and times. */
-async function catalog(): Promise<unknown> {
+async function catalog(): Promise<{ tables: Shown[]; left: unknown }> {
   const tables = await database.sql(
     `SELECT n.path, t.name, t.status, t.current_snapshot_id, s.snapshot_id, s.in_current_lineage, s.load_id IS NOT NULL AS complete,
        (SELECT count(*)::integer FROM plan_entry e JOIN plan_file f ON f.id = e.file_id WHERE e.load_id = s.load_id) AS files
@@ -793,12 +804,6 @@ describe('a job that is called off', () => {
 describe('a worker that is lost', () => {
   beforeEach(() => start());
 
-  /** Another process has claimed the job, and died. */
-  const steal = (job: string) =>
-    database.sql(
-      `UPDATE reconcile_status SET lease_epoch = lease_epoch + 1, lease_holder = 'dead', lease_until = now() - interval '1 s' WHERE key = $1`,
-      [job],
-    );
   const world = (uri: string): FakeLake => {
     const made = new FakeLake();
     made.table('orders', 3, 2);
@@ -1491,6 +1496,63 @@ test('a heavy job makes way: small ones of others are done while it goes on', as
   expect(now.tables[0].snapshots_done).toBeLessThan(30);
   expect(await ended(big)).toMatchObject({ state: 'JS_SUCCEEDED', attempt: 1, snapshots_processed: '30' });
 });
+
+test('jobs that are inside of large snapshots make way, too, and read on where they stopped', async () => {
+  await start({ RECONCILER_JOBS_AT_ONCE: '4', RECONCILER_JOB_SLICE: '1ms' });
+  const heavy = await Promise.all([1, 2, 3, 4].map((n) => connectSlow(`fake:heavy ${n}`)));
+  lake.table('small');
+  const large = await Promise.all(heavy.map((one) => trigger(one)));
+  await until(
+    () => [...lakes.values()],
+    (slow) => slow.every((one) => one.count('statistics') > 0),
+  );
+  const small = await Promise.all([1, 2, 3].map((n) => connect({ display_name: `small ${n}` })));
+  const first = await Promise.all(small.map((one) => run(one)));
+  for (const one of first) expect(one).toMatchObject({ state: 'JS_SUCCEEDED' });
+  const lastOfSmall = Math.max(...first.map(({ finished_at }) => Date.parse(finished_at as string)));
+  for (const one of await Promise.all(large.map(ended))) {
+    expect(one).toMatchObject({ state: 'JS_SUCCEEDED', attempt: 1, snapshots_processed: '1', stats_processed: '22' });
+    expect(Date.parse(one.finished_at as string)).toBeGreaterThan(lastOfSmall);
+  }
+  for (const slow of lakes.values()) expect(slow.moments.filter(isFile).map(({ item }) => item)).toEqual(count(20));
+  const { left } = await catalog();
+  expect(left).toEqual({ loads: 0, entries: 0, files: 0 });
+  const { items } = await call('GET', `tables/${await tableOf('huge')}/snapshots/1/plan?limit=100`);
+  expect((items as Shown[]).map(({ path }) => path as string)).toEqual(count(20).map((n) => `data/1-${n}.parquet`));
+});
+
+test('what a lost worker read of a snapshot after its last stop is read again', async () => {
+  await start({ RECONCILER_JOB_SLICE: '1ms' });
+  const connector = await connectSlow('fake:heavy');
+  const slow = lakes.get('fake:heavy')!;
+  const wait = slow.at;
+  const id = trigger(connector).then((job) => job.id as string);
+  slow.at = async (moment) => {
+    if (moment.item === 10 && slow.moments.filter(({ item }) => item === 10).length === 1) await steal(await id);
+    await wait(moment);
+  };
+  expect(await ended({ id: await id })).toMatchObject({ state: 'JS_SUCCEEDED', attempt: 2, stats_processed: '22' });
+  expect(slow.moments.filter(isFile).map(({ item }) => item)).toEqual([...count(11), ...count(20).slice(10)]);
+  expect((await catalog()).left).toEqual({ loads: 0, entries: 0, files: 0 });
+});
+
+const count = (to: number): number[] => Array.from({ length: to }, (_, n) => n);
+const isFile = ({ call: what, item }: Moment): boolean => what === 'statistics' && item! < 20;
+
+/** A source whose one snapshot has 20 files, of each of which a slice reads two at most. */
+async function connectSlow(uri: string): Promise<Shown> {
+  const slow = new FakeLake();
+  slow.table('huge', 1, 20);
+  slow.at = async ({ item, mayStop }) => {
+    while (item !== undefined && item < 20 && !mayStop?.()) await new Promise((tick) => setTimeout(tick, 1));
+  };
+  lakes.set(uri, slow);
+  return connect({ display_name: uri, source: { uri } });
+}
+
+async function tableOf(name: string): Promise<string> {
+  return (await tablesOf()).find((one) => one.name === name)!.id as string;
+}
 
 test('what is broken is tried once per job, however many slices that takes', async () => {
   await start({ RECONCILER_JOB_SLICE: '1ms' });

@@ -8,7 +8,7 @@ import {
   type Image,
   POOL_ID,
 } from '@homeostat/shared';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, testDatabase, eventually } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { fail } from './build/build.writes';
 import type { DeploymentStep } from './deployment/deployment.decide';
@@ -125,7 +125,7 @@ const read = (id: string) => call<Deployment>('GET', `deployments/${id}`);
 const becomes = (status: DeploymentStatus, id: string) =>
   call<Deployment>('GET', `deployments/${id}?wait=${status}&timeout=20s`);
 const buildOf = async (id: string) => {
-  const { build_id } = await until(
+  const { build_id } = await eventually(
     () => read(id),
     (found) => found.build_id !== null,
   );
@@ -135,16 +135,6 @@ const report = (verb: string, { id }: Pick<Build, 'id'>, body?: object) =>
   call<Build>('POST', `builds/${id}/${verb}`, body);
 const finished = async (id: string) => report('ready', await buildOf(id), { image: anImage });
 
-/** Asks until it is so; a test that has run out of time asks no more. */
-async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (const mine = database; database === mine;) {
-    const found = await what();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 10));
-  }
-  throw new Error('the test is over');
-}
-
 const look = (kind: string, ...keys: string[]) => database.sql('SELECT request_look($1, $2::uuid[])', [kind, keys]);
 const claimsOf = (id: string) =>
   database.sql<ClaimRow>(
@@ -153,7 +143,7 @@ const claimsOf = (id: string) =>
   );
 const claimOf = async (id: string) =>
   (
-    await until(
+    await eventually(
       () => claimsOf(id),
       (found) => found.some(({ status }) => status === 'waiting'),
     )
@@ -170,7 +160,7 @@ const history = async (key: string) =>
 
 /** Once nothing is due, whatever was asked for has been looked at. */
 const settled = () =>
-  until(
+  eventually(
     () =>
       database.sql(
         `SELECT FROM reconcile_status WHERE kind IN ('deployments', 'builds') AND (due_at <= now() + interval '2 s' OR lease_holder IS NOT NULL)`,
@@ -287,7 +277,7 @@ describe('a deployment', () => {
     const { id } = await deploy();
     await finished(id);
     await claimOf(id);
-    const explained = await until(
+    const explained = await eventually(
       () => call<{ because: string; fix: string }>('GET', `deployments/${id}/explain`),
       ({ because }) => because.includes('ahead'),
     );
@@ -426,11 +416,11 @@ describe('a deployment', () => {
     await database.sql('UPDATE vm_claim SET vm_id = NULL, bound_at = NULL WHERE deployment_id = $1', [id]);
     await database.sql('DELETE FROM vm');
     await look('deployments', id);
-    await until(
+    await eventually(
       () => read(id),
       ({ vm_id }) => vm_id === null,
     );
-    const lost = await until(
+    const lost = await eventually(
       () => call<{ because: string }>('GET', `deployments/${id}/explain`),
       ({ because }) => because.includes('waits'),
     );
@@ -438,7 +428,7 @@ describe('a deployment', () => {
     expect(await read(id)).toMatchObject({ status: 'ready', reason: 'VmLost' });
     const vm_id = await assign(id, { status: 'running' });
     expect(
-      await until(
+      await eventually(
         () => read(id),
         (found) => found.vm_id !== null,
       ),
@@ -461,7 +451,7 @@ describe('deadlines', () => {
     const { id } = await deploy();
     const itsBuild = await buildOf(id);
     await report('start', itsBuild, { builder: 'b1' });
-    const beating = until(
+    const beating = eventually(
       () => request('POST', `builds/${itsBuild.id}/heartbeat`),
       ({ status }) => status === 409,
     );
@@ -488,7 +478,7 @@ describe('the gate', () => {
     const { id } = await deploy();
     await finished(id);
     const vmId = await assign(id);
-    await until(
+    await eventually(
       () => call<{ because: string }>('GET', `deployments/${id}/explain`),
       ({ because }) => because === `VM ${vmId} was assigned and is starting`,
     );
@@ -512,7 +502,7 @@ describe('the gate', () => {
     const { id } = await deploy({ port });
     await finished(id);
     await assign(id, { status: 'running', network: '127.77.0.0' });
-    await until(
+    await eventually(
       async () => asked,
       ({ length }) => length >= 2,
     );
@@ -682,7 +672,7 @@ describe('faults of the original', () => {
     place = await newPlace();
     const all = await Promise.all(Array.from({ length: 40 }, () => deploy()));
     for (let times = 0; times < 5; times += 1) await look('deployments', ...all.map(({ id }) => id));
-    await until(
+    await eventually(
       () => database.sql(`SELECT FROM deployment WHERE status = 'building'`),
       ({ length }) => length === 40,
     );
@@ -737,7 +727,7 @@ describe('faults of the original', () => {
       CREATE CONSTRAINT TRIGGER crash AFTER INSERT ON vm_claim DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crash();
     `);
     const crashed = (id: string) =>
-      until(
+      eventually(
         () =>
           database.sql<{ because: string }>(
             `SELECT because FROM reconcile_status WHERE key = $1 AND outcome = 'failed'`,
@@ -771,7 +761,7 @@ describe('faults of the original', () => {
       return image!;
     });
     await Promise.all(Array.from({ length: 100 }, () => deploy({ image_id })));
-    await until(
+    await eventually(
       () => database.sql(`SELECT FROM vm_claim WHERE status = 'waiting'`),
       ({ length }) => length === 100,
     );
@@ -783,7 +773,7 @@ describe('faults of the original', () => {
       SELECT request_look('deployments', array_agg(id)) FROM deployment;
     `);
     await deploy({ image_id });
-    await until(
+    await eventually(
       () => database.sql(`SELECT FROM deployment WHERE status = 'ready'`),
       ({ length }) => length === 100,
     );

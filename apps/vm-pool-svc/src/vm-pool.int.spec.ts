@@ -1,6 +1,6 @@
 import { Database, type Running, type Tx, serve } from '@homeostat/platform';
 import { POOL_ID, type VmStatus } from '@homeostat/shared';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, testDatabase, eventually } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { MACHINES, type MachineState, type Machines, type Workload } from './machines/machines.port';
 import { bind, make, report } from './pool/pool.writes';
@@ -161,27 +161,18 @@ async function release(...ids: string[]): Promise<void> {
   await look('vms', ...rows.flatMap(({ vm_id }) => vm_id ?? []));
 }
 
-/** Asks until it is so; a test that has run out of time asks no more. */
-async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (const mine = database; database === mine;) {
-    const found = await what();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 10));
-  }
-  throw new Error('the test is over');
-}
 const inState = (status: VmStatus) => async () => (await vms()).filter((vm) => vm.status === status);
-const untilPooling = (count: number) => until(inState('pooling'), (found) => found.length === count);
-const untilRunning = (count: number) => until(inState('running'), (found) => found.length === count);
+const untilPooling = (count: number) => eventually(inState('pooling'), (found) => found.length === count);
+const untilRunning = (count: number) => eventually(inState('running'), (found) => found.length === count);
 const untilBound = (count: number) =>
-  until(
+  eventually(
     async () => (await claims()).filter((one) => one.status === 'bound'),
     (found) => found.length >= count,
   );
-const untilCondition = (wanted: string | null) => until(condition, (found) => found === wanted);
+const untilCondition = (wanted: string | null) => eventually(condition, (found) => found === wanted);
 /** Nothing is under way, and nothing is due but deadlines that lie ahead. */
 const settled = () =>
-  until(
+  eventually(
     () =>
       database.sql(
         `SELECT FROM reconcile_status WHERE kind IN ('pool', 'vms') AND (due_at <= now() + interval '2 s' OR lease_holder IS NOT NULL)`,
@@ -247,7 +238,7 @@ describe('the pool', () => {
     await regions('eu');
     await start({ RECONCILER_VM_POOL_SIZE: '0' });
     await claim(1);
-    const [row] = await until(
+    const [row] = await eventually(
       () =>
         database.sql<{ because: string }>(
           `SELECT because FROM reconcile_status WHERE kind = 'pool' AND due_at IS NULL`,
@@ -263,7 +254,7 @@ describe('the pool', () => {
     await start({ RECONCILER_VM_POOL_SIZE: '4' });
     await untilPooling(4);
     await restart({ RECONCILER_VM_POOL_SIZE: '1' });
-    const left = await until(vms, (found) => found.length === 1);
+    const left = await eventually(vms, (found) => found.length === 1);
     expect(left).toMatchObject([{ number: 0, status: 'pooling' }]);
     expect([...machines.states.keys()]).toEqual([left[0]!.id]);
     await restart({ RECONCILER_VM_POOL_SIZE: '2', RECONCILER_VM_QUARANTINE: '1ms' });
@@ -295,7 +286,7 @@ describe('the pool', () => {
       expect((await untilBound(1))[0]!.id).toBe(first);
       await untilRunning(1);
       await release(first);
-      await until(claims, (found) => found.find(({ id }) => id === first)!.status === 'released');
+      await eventually(claims, (found) => found.find(({ id }) => id === first)!.status === 'released');
     }
   });
 });
@@ -313,14 +304,14 @@ describe('addresses', () => {
     const [mine] = await claim(1);
     await untilRunning(1);
     await release(mine!);
-    await until(vms, (found) => found.length === 1);
+    await eventually(vms, (found) => found.length === 1);
     await settled();
     expect(await condition()).toBe('AddressesExhausted');
     expect(await told('pool.exhausted')).toMatchObject([{ data: { reason: 'AddressesExhausted' } }]);
 
     await database.sql('UPDATE vm_address SET free_at = now() WHERE vm_id IS NULL');
     await look('pool', POOL_ID);
-    const again = await until(vms, (found) => found.length === 2);
+    const again = await eventually(vms, (found) => found.length === 2);
     expect(again.map(({ private_ip }) => private_ip)).toEqual(['10.9.0.2', '10.9.0.10']);
   });
 
@@ -343,7 +334,7 @@ describe('addresses', () => {
       const [mine] = await claim(1);
       expect(await untilRunning(1)).toMatchObject([{ number }]);
       await release(mine!);
-      await until(vms, (found) => found.every((vm) => vm.number !== number));
+      await eventually(vms, (found) => found.every((vm) => vm.number !== number));
     }
   });
 
@@ -368,7 +359,7 @@ describe('the provider', () => {
     machines.befalls = () => 'fail';
     const impatient = { RECONCILER_VM_BOOT_TIMEOUT: '1ms' };
     await start(impatient);
-    await until(
+    await eventually(
       async () => machines.called('create'),
       (calls) => calls.length >= 9,
     );
@@ -419,7 +410,7 @@ describe('the provider', () => {
     const [liar] = await untilPooling(1);
     machines.states.clear();
     const [mine] = await claim(1);
-    await until(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== liar!.id);
+    await eventually(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== liar!.id);
     const [vm] = await untilRunning(1);
     expect(vm!.claim_id).toBe(mine);
     expect(await told('vm.lost')).toMatchObject([{ data: { vm_id: liar!.id, claim_id: mine } }]);
@@ -432,11 +423,11 @@ describe('the provider', () => {
     const [vm] = await untilRunning(1);
     machines.unlisted.add(vm!.id);
     await look('inventory', POOL_ID);
-    await until(
+    await eventually(
       async () => machines.called('observe'),
       (asked) => asked.includes(vm!.id),
     );
-    await until(
+    await eventually(
       () => database.sql(`SELECT FROM reconcile_status WHERE kind = 'inventory' AND lease_holder IS NULL`),
       (rows) => rows.length === 1,
     );
@@ -452,7 +443,7 @@ describe('the provider', () => {
     await untilPooling(1);
     machines.states.delete(vm!.id);
     await look('inventory', POOL_ID);
-    await until(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== vm!.id);
+    await eventually(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== vm!.id);
     const [other] = await untilRunning(1);
     expect(other!.claim_id).toBe(mine);
     const [{ deployment_id }] = (await claims()) as [ClaimRow];
@@ -460,7 +451,7 @@ describe('the provider', () => {
     expect(
       await database.sql(`SELECT FROM reconcile_status WHERE kind = 'deployments' AND key = $1`, [deployment_id]),
     ).toHaveLength(1);
-    await until(vms, (found) => found.every(({ id }) => id !== vm!.id));
+    await eventually(vms, (found) => found.every(({ id }) => id !== vm!.id));
   });
 
   test('that forgot a free machine has it replaced before a claim gets it', async () => {
@@ -469,7 +460,7 @@ describe('the provider', () => {
     const pooling = await untilPooling(3);
     machines.states.delete(pooling[1]!.id);
     await look('inventory', POOL_ID);
-    await until(vms, (found) => found.every(({ id }) => id !== pooling[1]!.id));
+    await eventually(vms, (found) => found.every(({ id }) => id !== pooling[1]!.id));
     await untilPooling(3);
     expect(await told('vm.lost')).toEqual([]);
   });
@@ -479,7 +470,7 @@ describe('the provider', () => {
     const stray = uuidv7();
     machines.states.set(stray, 'running');
     await start();
-    await until(
+    await eventually(
       async () => [...machines.states.keys()],
       (known) => known.length === 3 && !known.includes(stray),
     );
@@ -520,7 +511,7 @@ describe('a released VM', () => {
     const [mine] = await claim(1);
     const [vm] = await untilRunning(1);
     await release(mine!);
-    await until(
+    await eventually(
       () => told('vm.deleted'),
       (deleted) => deleted.length === 1,
     );
@@ -537,7 +528,7 @@ describe('a released VM', () => {
     machines.befalls = (order) => (order === 'scrub' ? 'fail' : null);
     await release(mine!);
     const [next] = await claim(1);
-    await until(
+    await eventually(
       async () => machines.called('scrub'),
       (calls) => calls.length >= 2,
     );
@@ -554,7 +545,7 @@ describe('a released VM', () => {
     const [vm] = await untilRunning(1);
     await release(mine!);
     const [next] = await claim(1);
-    await until(inState('running'), ([found]) => found?.claim_id === next);
+    await eventually(inState('running'), ([found]) => found?.claim_id === next);
     for (let times = 0; times < 3; times += 1) {
       await release(mine!);
       await settled();
@@ -571,7 +562,7 @@ describe('several processes', () => {
     await Promise.all([start(), start()]);
     const first = await claim(10);
     await Promise.all([claim(10), untilBound(5).then(() => release(...first.slice(0, 5)))]);
-    await until(claims, (found) => found.length === 20 && found.every(({ vm_id }) => vm_id !== null));
+    await eventually(claims, (found) => found.length === 20 && found.every(({ vm_id }) => vm_id !== null));
     await untilPooling(3);
     await settled();
     const live = (await claims()).filter(({ status }) => status === 'bound');
@@ -722,7 +713,7 @@ describe('writes', () => {
       CREATE CONSTRAINT TRIGGER crash AFTER UPDATE ON vm_claim DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION crash();
     `);
     await claim(2);
-    await until(
+    await eventually(
       () =>
         database.sql<{ because: string }>(
           `SELECT because FROM reconcile_status WHERE kind = 'pool' AND outcome = 'failed'`,

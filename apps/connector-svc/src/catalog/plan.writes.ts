@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Tx } from '@homeostat/platform';
-import type { FileColumn, PlanFile } from '../connector/connector.port';
+import type { PlanFile } from '../connector/connector.port';
+import { storedFacts } from './stored-facts';
 
 /** A file as it is stored: once for all snapshots that say the same of it. */
 export interface StoredFile {
@@ -9,7 +10,7 @@ export interface StoredFile {
   readonly body: string;
 }
 
-/** Returns the text that a file is stored as. Columns are rows; the path of one with an id is found in the schema. */
+/** Returns the text that a file is stored as. The path of a column with an id is found in the schema. */
 export function storedFile(file: PlanFile): StoredFile {
   const body = JSON.stringify({
     ...{
@@ -30,43 +31,13 @@ export function storedFile(file: PlanFile): StoredFile {
       ...{ storage_type: file.deletionVector.storageType, cardinality: text(file.deletionVector.cardinality) },
       ...{ size_bytes: text(file.deletionVector.bytes), offset: text(file.deletionVector.offset) },
     },
-    columns: file.columns.map(columnRow),
+    facts: storedFacts(file.columns),
   });
-  return { digest: createHash('md5').update(body).digest('hex'), content: file.content, body };
+  return { digest: hash('sha256', body).slice(0, DIGEST_DIGITS), content: file.content, body };
 }
 
-export type ColumnRow = readonly [
-  number | null,
-  readonly string[] | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  string | null,
-  boolean | null,
-];
-
-function columnRow({
-  fieldId,
-  path,
-  valueCount,
-  nullCount,
-  nanCount,
-  min,
-  max,
-  boundsTruncated,
-}: FileColumn): unknown[] {
-  return [
-    fieldId,
-    fieldId === null ? path : null,
-    text(valueCount),
-    text(nullCount),
-    text(nanCount),
-    min,
-    max,
-    boundsTruncated,
-  ];
-}
+/** As many as a uuid has. */
+const DIGEST_DIGITS = 32;
 
 /** Adds files to a reading, the first of them as number `first`. Of what is stored already, only the fact is written. */
 export async function writeFiles(

@@ -1,6 +1,6 @@
 import { instant } from '@homeostat/platform';
 import { z } from 'zod';
-import type { ColumnRow } from './plan.writes';
+import { type ColumnRow, type StoredFacts, columnRows } from './stored-facts';
 import { type StoredSchema, columnsOfFields } from './stored-schema';
 
 const count = z.string().nullable().describe('null: unknown');
@@ -92,12 +92,18 @@ export const tableStatistics = `
 
 type FileAnswer = z.infer<typeof fileAnswer>;
 
+/** `columns`: as it was written before there were `facts`. */
+type StoredBody = Omit<FileAnswer, 'columns'> & {
+  readonly facts?: StoredFacts;
+  readonly columns?: readonly ColumnRow[];
+};
+
 /** Returns what turns stored files into answers: a column's path is that of its id in the snapshot's schema. */
 export function fileReader(schema: StoredSchema): (body: string) => FileAnswer {
   const paths = new Map(columnsOfFields(schema).columns.map(({ field_id, path }) => [field_id, path]));
   return (body) => {
-    const stored = JSON.parse(body) as Omit<FileAnswer, 'columns'> & { readonly columns: readonly ColumnRow[] };
-    const columns = stored.columns.map(
+    const { facts, columns: rows, ...stored } = JSON.parse(body) as StoredBody;
+    const columns = (facts ? columnRows(facts) : (rows ?? [])).map(
       ([field_id, path, value_count, null_count, nan_count, min, max, bounds_truncated]) => ({
         ...{
           field_id,

@@ -60,25 +60,45 @@ function storedSchema({ id, fields, identifierFieldIds }: Schema) {
   return { schema_id: id, identifier_field_ids: identifierFieldIds, fields };
 }
 
-/** Begins a reading of a snapshot, and drops what readings that never came to their end have left; returns its id. */
+/** A reading that has begun: how many files it has, and where it stopped; null: nowhere yet. */
+export interface BegunLoad {
+  readonly id: string;
+  readonly files: number;
+  readonly mark: Buffer | null;
+}
+
+/**
+ * Goes on with a job's reading of a snapshot that stopped, unless it is to be begun `anew`, or begins one; drops what other readings have left
+ * that never came to their end.
+ */
 export async function beginLoad(
   tx: Tx,
   tableId: string,
   snapshotId: bigint,
-  jobId: string,
-  columns: string,
-): Promise<string> {
-  const left = await tx.query<{ id: string }>(
-    `SELECT l.id FROM snapshot_load l JOIN table_snapshot s USING (table_id, snapshot_id)
+  { jobId, columns, anew }: { readonly jobId: string; readonly columns: string; readonly anew: boolean },
+): Promise<BegunLoad> {
+  const left = await tx.query<BegunLoad & { ours: boolean }>(
+    `SELECT l.id, l.files, l.mark, l.mark IS NOT NULL AND l.job_id = $3 AND l.columns = $4::jsonb AS ours
+     FROM snapshot_load l JOIN table_snapshot s USING (table_id, snapshot_id)
      WHERE l.table_id = $1 AND l.snapshot_id = $2 AND s.load_id IS DISTINCT FROM l.id`,
-    [tableId, snapshotId],
-  );
-  for (const { id } of left) await dropLoad(tx, id);
-  const [load] = await tx.query<{ id: string }>(
-    'INSERT INTO snapshot_load (table_id, snapshot_id, job_id, columns) VALUES ($1, $2, $3, $4) RETURNING id',
     [tableId, snapshotId, jobId, columns],
   );
-  return load!.id;
+  const stopped = anew ? undefined : left.find(({ ours }) => ours);
+  for (const { id } of left) if (id !== stopped?.id) await dropLoad(tx, id);
+  if (stopped) {
+    await dropEntries(tx, stopped.id, stopped.files);
+    return stopped;
+  }
+  const [load] = await tx.query<BegunLoad>(
+    'INSERT INTO snapshot_load (table_id, snapshot_id, job_id, columns) VALUES ($1, $2, $3, $4) RETURNING id, files, mark',
+    [tableId, snapshotId, jobId, columns],
+  );
+  return load!;
+}
+
+/** Notes where a reading stopped, and after how many files. */
+export async function stopLoad(tx: Tx, { id, files, mark }: BegunLoad): Promise<void> {
+  await tx.query('UPDATE snapshot_load SET files = $2, mark = $3 WHERE id = $1', [id, files, mark]);
 }
 
 /** A reading that has come to its end. */
@@ -99,7 +119,8 @@ export async function completeLoad(
   await writeColumns(tx, id, columns);
   await tx.query(
     `UPDATE snapshot_load SET files = $2, record_count = $3, live_row_count = $4, data_file_count = $5, data_bytes = $6,
-       position_delete_file_count = $7, equality_delete_file_count = $8, delete_record_count = $9, delete_bytes = $10 WHERE id = $1`,
+       position_delete_file_count = $7, equality_delete_file_count = $8, delete_record_count = $9, delete_bytes = $10, mark = NULL
+     WHERE id = $1`,
     [
       ...[id, files, table.recordCount, table.liveRowCount, table.dataFileCount, table.dataBytes],
       ...[table.positionDeleteFileCount, table.equalityDeleteFileCount, table.deleteRecordCount, table.deleteBytes],
@@ -155,11 +176,17 @@ function storedColumn(of: ColumnStatistics): string {
 
 /** Drops a reading, and the files that no other reading names. */
 async function dropLoad(tx: Tx, id: string): Promise<void> {
-  await tx.query(
-    `WITH gone AS (DELETE FROM plan_entry WHERE load_id = $1 RETURNING file_id)
-     DELETE FROM plan_file f USING (SELECT DISTINCT file_id FROM gone) AS g
-     WHERE f.id = g.file_id AND NOT EXISTS (SELECT FROM plan_entry e WHERE e.file_id = g.file_id AND e.load_id <> $1)`,
-    [id],
-  );
+  await dropEntries(tx, id, 0);
   await tx.query('DELETE FROM snapshot_load WHERE id = $1', [id]);
+}
+
+/** Drops the entries of a reading from a number on, and the files that nothing else names. */
+async function dropEntries(tx: Tx, id: string, from: number): Promise<void> {
+  await tx.query(
+    `WITH gone AS (DELETE FROM plan_entry WHERE load_id = $1 AND n >= $2 RETURNING file_id)
+     DELETE FROM plan_file f USING (SELECT DISTINCT file_id FROM gone) AS g
+     WHERE f.id = g.file_id AND NOT EXISTS (
+       SELECT FROM plan_entry e WHERE e.file_id = g.file_id AND (e.load_id <> $1 OR e.n < $2))`,
+    [id, from],
+  );
 }

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { type Connector, type Snapshot, type SourceTable, type StatisticsItem, type TableName } from './connector.port';
 import { leavesOf } from './data-type';
 import { ConnectorFault } from './fault';
+import { inPieces } from './in-pieces';
 
 /** A source to try a connector on. */
 export interface ConformanceWorld {
@@ -35,6 +36,7 @@ export const conformance: readonly Promised[] = [
   { name: 'adds up: the table is the sum of its files', check: addsUp },
   { name: 'gives the statistics of selected columns alone', check: selectsColumns },
   { name: 'plans the very files that the statistics have', check: plansFiles },
+  { name: 'reads the same when it stops now and then, and goes on', check: goesOn },
   { name: 'stops with the reason of the signal', check: stops },
   { name: 'can be left in mid-reading, and closed twice', check: closes },
   { name: 'tells no secret', check: keepsSecrets },
@@ -148,6 +150,11 @@ async function plansFiles(connector: Connector, { table }: ConformanceWorld): Pr
   const { described, current } = await openedTable(connector, table);
   const files = of(await all(described.statistics(current, 'all')), 'file').map(({ file }) => file);
   deepStrictEqual(await all(described.plan(current)), files);
+}
+
+async function goesOn(connector: Connector, { table }: ConformanceWorld): Promise<void> {
+  const { described, current } = await openedTable(connector, table);
+  deepStrictEqual(await inPieces(described, current), await all(described.statistics(current, 'all')));
 }
 
 async function stops(connector: Connector, { namespace, table }: ConformanceWorld): Promise<void> {

@@ -33,6 +33,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a reading that takes long makes way for others, where its source can. */
+export interface ReadingOptions extends CallOptions {
+  /** The mark of an earlier reading of the same snapshot and columns, to go on from. Throws StaleMark where that cannot be. */
+  readonly from?: Buffer | null;
+  /** Asked now and then: whether the reading should stop. */
+  readonly mayStop?: () => boolean;
+}
+
 export interface TableName {
   readonly namespace: readonly string[];
   readonly name: string;
@@ -50,9 +58,10 @@ export interface SourceTable {
   listSnapshots(known: ReadonlySet<bigint>, options?: CallOptions): AsyncIterable<Snapshot>;
   /**
    * Reads a snapshot once: every file of its plan (`file`), then each selected column (`column`), then the table (`table`).
-   * Statistics are complete only if the last item came.
+   * Statistics are complete only if the last item came. A reading that stopped early ends with a `mark` in place of columns and table; of one
+   * that went on from there, the columns and the table are of all files.
    */
-  statistics(snapshot: Snapshot, columns: ColumnSelection, options?: CallOptions): AsyncIterable<StatisticsItem>;
+  statistics(snapshot: Snapshot, columns: ColumnSelection, options?: ReadingOptions): AsyncIterable<StatisticsItem>;
   /** The files of a snapshot with the statistics of all columns. */
   plan(snapshot: Snapshot, options?: CallOptions): AsyncIterable<PlanFile>;
 }
@@ -142,7 +151,8 @@ export interface Snapshot {
 export type StatisticsItem =
   | { readonly item: 'file'; readonly key: string; readonly file: PlanFile }
   | { readonly item: 'column'; readonly key: string; readonly column: ColumnStatistics }
-  | { readonly item: 'table'; readonly key: string; readonly table: TableStatistics };
+  | { readonly item: 'table'; readonly key: string; readonly table: TableStatistics }
+  | { readonly item: 'mark'; readonly key: string; readonly mark: Buffer };
 
 /** Null is unknown, never 0 (spec 3, "Statistics"). */
 export interface TableStatistics {

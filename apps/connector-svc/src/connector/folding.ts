@@ -29,7 +29,9 @@ export const nothingKnown: ColumnFacts = {
  */
 export class ColumnFold {
   private files = 0;
-  private readonly counts: Counts = { valueCount: 0n, nullCount: 0n, nanCount: 0n };
+  private readonly values = new Total();
+  private readonly nulls = new Total();
+  private readonly nans = new Total();
   private min: Bound | null = null;
   private max: Bound | null = null;
   private minComplete = true;
@@ -41,11 +43,28 @@ export class ColumnFold {
   /** Adds one data file. */
   add(file: ColumnFacts): void {
     this.files++;
-    for (const name of countNames) this.counts[name] = sum(this.counts[name], file[name]);
+    this.values.add(file.valueCount);
+    this.nulls.add(file.nullCount);
+    this.nans.add(file.nanCount);
     if (file.min && (!this.min || compare(file.min.value, this.min.value) < 0)) this.min = file.min;
     if (file.max && (!this.max || compare(file.max.value, this.max.value) > 0)) this.max = file.max;
     if (!file.min || !file.max) this.addBoundless(file);
     this.truncated ||= file.boundsTruncated;
+  }
+
+  /** What it came to so far, as plain data. */
+  state(): FoldState {
+    const { files, min, max, minComplete, maxComplete, truncated } = this;
+    const counts = [this.values.result(), this.nulls.result(), this.nans.result()] as const;
+    return { counts, rest: { files, min, max, minComplete, maxComplete, truncated } };
+  }
+
+  /** Goes on from what another one came to. */
+  resume({ counts: [values, nulls, nans], rest }: FoldState): void {
+    this.values.add(values);
+    this.nulls.add(nulls);
+    this.nans.add(nans);
+    Object.assign(this, rest);
   }
 
   /** The statistics of all files that were added. */
@@ -58,9 +77,9 @@ export class ColumnFold {
       fieldId: leaf.fieldId,
       path: leaf.path,
       type: leaf.type.source,
-      valueCount: files === 0 ? null : this.counts.valueCount,
-      nullCount: files === 0 ? null : this.counts.nullCount,
-      nanCount: files === 0 || !hasNan ? null : this.counts.nanCount,
+      valueCount: files === 0 ? null : this.values.result(),
+      nullCount: files === 0 ? null : this.nulls.result(),
+      nanCount: files === 0 || !hasNan ? null : this.nans.result(),
       min: min?.text ?? null,
       max: max?.text ?? null,
       boundsComplete: files > 0 && this.minComplete && this.maxComplete,
@@ -77,8 +96,38 @@ export class ColumnFold {
   }
 }
 
-const countNames = ['valueCount', 'nullCount', 'nanCount'] as const;
-type Counts = Record<(typeof countNames)[number], bigint | null>;
+/** All that a fold knows. */
+export interface FoldState {
+  readonly counts: readonly [bigint | null, bigint | null, bigint | null];
+  readonly rest: object;
+}
+
+/** A sum of counts, in numbers as long as those are exact: one of bigint makes an object for every file. */
+class Total {
+  private whole = 0n;
+  private rest = 0;
+  private known = true;
+
+  add(count: bigint | null): void {
+    if (count === null) this.known = false;
+    else if (count < mostInRest) this.rest += Number(count);
+    else this.whole += count;
+    if (this.rest >= mostInRest) this.carry();
+  }
+
+  result(): bigint | null {
+    this.carry();
+    return this.known ? this.whole : null;
+  }
+
+  private carry(): void {
+    this.whole += BigInt(this.rest);
+    this.rest = 0;
+  }
+}
+
+/** Twice as much is still exact. */
+const mostInRest = 2 ** 51;
 
 /** The sum; unknown when one of the two is. */
 export function sum(a: bigint | null, b: bigint | null): bigint | null {

@@ -1,3 +1,4 @@
+import type { SchemaTree } from 'hyparquet';
 import { ConnectorFault } from '../connector/fault';
 import { type ObjectStore } from '../storage/storage.port';
 import {
@@ -22,8 +23,20 @@ import { parsedStats } from './parsed-stats';
 export interface OpenCheckpoint {
   readonly protocol: Protocol;
   readonly metadata: Metadata;
-  /** The files of the table at the checkpoint's version, some at a time; reads sidecars too. */
-  files(signal?: AbortSignal): AsyncIterable<AddedFile[]>;
+  /** The files of the table at the checkpoint's version behind a position, some at a time; reads sidecars too. */
+  files(from: CheckpointPosition, signal?: AbortSignal): AsyncIterable<CheckpointFiles>;
+}
+
+/** How far a checkpoint is read: all of its files before one, and so many rows of that one. */
+export interface CheckpointPosition {
+  readonly part: number;
+  readonly rows: number;
+}
+
+/** Some files of a checkpoint, and where its reading stands after them. */
+export interface CheckpointFiles {
+  readonly files: AddedFile[];
+  readonly position: CheckpointPosition;
 }
 
 const mostJsonBytes = 2 * 1024 ** 3;
@@ -50,76 +63,99 @@ export async function openCheckpoint(
   }
   if (!protocol || !metadata)
     throw new ConnectorFault('corrupt', `${checkpoint.files[0]!.uri}: no protocol or no metadata`);
-  return { protocol, metadata, files: (abort) => filesOf(store, parts, sidecars, abort) };
+  return { protocol, metadata, files: (from, abort) => filesOf(store, parts, sidecars, from, abort) };
 }
 
 async function* filesOf(
   store: ObjectStore,
   parts: readonly Part[],
   sidecars: readonly ParquetPlace[],
+  from: CheckpointPosition,
   signal?: AbortSignal,
-) {
-  for (const part of parts) yield* part.files(signal);
-  for (const place of sidecars) yield* addedIn(await openParquet(store, place, signal), signal);
+): AsyncIterable<CheckpointFiles> {
+  for (const [part, place] of [...parts, ...sidecars].entries()) {
+    if (part < from.part) continue;
+    const before = part === from.part ? from.rows : 0;
+    const added = 'files' in place ? place.files : addedIn(await openParquet(store, place, signal));
+    for await (const { files, rows } of added(before, signal)) yield { files, position: { part, rows } };
+  }
 }
 
 /** One top-level file: its actions beside files, and its files. */
 interface Part {
   readonly uri: string;
-  heads(signal?: AbortSignal): AsyncIterable<Action>;
-  files(signal?: AbortSignal): AsyncIterable<AddedFile[]>;
+  readonly heads: (signal?: AbortSignal) => AsyncIterable<Action>;
+  readonly files: FilesBehind;
 }
+
+/** Files behind so many rows, and at how many rows the reading then is. */
+type FilesBehind = (
+  before: number,
+  signal?: AbortSignal,
+) => AsyncIterable<{ readonly files: AddedFile[]; readonly rows: number }>;
 
 async function openPart(store: ObjectStore, place: ParquetPlace, signal?: AbortSignal): Promise<Part> {
   const { uri } = place;
   if (uri.endsWith('.parquet')) {
     const file = await openParquet(store, place, signal);
-    return { uri, heads: (abort) => headsIn(file, abort), files: (abort) => addedIn(file, abort) };
+    return { uri, heads: (abort) => headsIn(file, abort), files: addedIn(file) };
   }
   const actions = (abort?: AbortSignal) => actionsOf(uri, store.stream(uri, { limit: mostJsonBytes, signal: abort }));
-  return { uri, heads: (abort) => flat(actions(abort)), files: (abort) => addedOf(uri, actions(abort)) };
+  return { uri, heads: (abort) => flat(actions(abort)), files: addedOf(uri, actions) };
 }
 
 async function* flat(batches: AsyncIterable<Action[]>): AsyncIterable<Action> {
   for await (const batch of batches) yield* batch;
 }
 
-async function* addedOf(uri: string, batches: AsyncIterable<Action[]>): AsyncIterable<AddedFile[]> {
-  for await (const batch of batches) {
-    yield inFile(uri, () => batch.flatMap(([name, body]) => (name === 'add' ? [addedFile(body)] : [])));
-  }
+function addedOf(uri: string, actions: (signal?: AbortSignal) => AsyncIterable<Action[]>): FilesBehind {
+  return async function* (before, signal) {
+    let rows = 0;
+    for await (const batch of actions(signal)) {
+      const left = batch.slice(Math.max(0, before - rows));
+      rows += batch.length;
+      const files = inFile(uri, () => left.flatMap(([name, body]) => (name === 'add' ? [addedFile(body)] : [])));
+      if (left.length > 0) yield { files, rows };
+    }
+  };
 }
 
 const headColumns = new Set(['protocol', 'metaData', 'sidecar']);
 
 async function* headsIn(file: ParquetFile, signal?: AbortSignal): AsyncIterable<Action> {
   const choice: ColumnChoice = ([top]) => headColumns.has(top!);
-  for await (const rows of rowsOf(file, choice, signal)) {
+  for await (const rows of rowsOf(file, choice, 0, signal)) {
     for (const row of rows) yield* Object.entries(row).filter(([, body]) => body) as unknown as Action[];
   }
 }
 
-const fileMembers = new Set(['path', 'size', 'modificationTime', 'partitionValues', 'deletionVector']);
+const fileMembers = ['path', 'size', 'modificationTime', 'partitionValues'];
 
 /**
  * Statistics are most of a checkpoint and come a few hundred rows at a time, the rest thousands at a time: read together, the pages of
  * the rest would be unpacked anew for each of those few hundred.
  */
-async function* addedIn(file: ParquetFile, signal?: AbortSignal): AsyncIterable<AddedFile[]> {
+function addedIn(file: ParquetFile): FilesBehind {
   const statsTree = lacksStats(file) ? statsTreeOf(file) : undefined;
   const isStats = (name: string) => name === 'stats' || (name === 'stats_parsed' && statsTree !== undefined);
-  const rest = rowsOf(file, ([top, name]) => top === 'add' && fileMembers.has(name!), signal);
-  const stats = rowsOf(file, ([top, name]) => top === 'add' && isStats(name!), signal);
-  for await (const rows of side(rest, stats)) {
-    yield inFile(file.uri, () =>
-      rows.flatMap(([{ add }, more]) => {
-        if (!add || member(add, 'path') === null) return [];
-        const added = addedFile({ ...add, ...(more?.['add'] as object | null | undefined) });
-        const parsed = statsTree && added.stats !== null && typeof added.stats !== 'string';
-        return [parsed ? { ...added, stats: parsedStats(statsTree, added.stats) } : added];
-      }),
-    );
-  }
+  const members = new Set(lacksVectors(file) ? fileMembers : [...fileMembers, 'deletionVector']);
+  return async function* (before, signal) {
+    const rest = rowsOf(file, ([top, name]) => top === 'add' && members.has(name!), before, signal);
+    const stats = rowsOf(file, ([top, name]) => top === 'add' && isStats(name!), before, signal);
+    let rows = before;
+    for await (const some of side(rest, stats)) {
+      rows += some.length;
+      const files = inFile(file.uri, () => some.flatMap((row) => addedOrNone(row, statsTree)));
+      yield { files, rows };
+    }
+  };
+}
+
+function addedOrNone([{ add }, more]: readonly [Row, Row | undefined], statsTree?: SchemaTree): AddedFile[] {
+  if (!add || member(add, 'path') === null) return [];
+  const added = addedFile({ ...add, ...(more?.['add'] as object | null | undefined) });
+  const parsed = statsTree && added.stats !== null && typeof added.stats !== 'string';
+  return [parsed ? { ...added, stats: parsedStats(statsTree, added.stats) } : added];
 }
 
 type Row = Readonly<Record<string, unknown>>;
@@ -140,6 +176,13 @@ async function* side(
       at += count;
     }
   }
+}
+
+/** Whether no file has a deletion vector, as the footer says: five columns of nulls are most of the garbage then. */
+function lacksVectors({ metadata }: ParquetFile): boolean {
+  const chunks = metadata.row_groups.flatMap(({ columns }) => columns.flatMap(({ meta_data: meta }) => meta ?? []));
+  const vectors = chunks.filter(({ path_in_schema: [top, name] }) => top === 'add' && name === 'deletionVector');
+  return vectors.every(({ statistics, num_values: values }) => statistics?.null_count === values);
 }
 
 /** Whether a file of the checkpoint may have its statistics as columns only (`delta.checkpoint.writeStatsAsJson` off). */

@@ -1,7 +1,8 @@
 import { ConnectorFault, type FaultCode } from '../connector/fault';
+import { StaleMark } from '../connector/mark';
 import { type ObjectStore } from '../storage/storage.port';
 import { type AddedFile, addedFile, fileKey, type Metadata, type Protocol, removedKey } from './actions';
-import { type OpenCheckpoint, openCheckpoint } from './checkpoint';
+import { type CheckpointPosition, type OpenCheckpoint, openCheckpoint } from './checkpoint';
 import { CommitCache } from './commit-cache';
 import { actionsOf, type CommitHead, inFile, readHead } from './commit-file';
 import { basesOf, type Checkpoint, type LogListing, newestNamed, readListing, rebuildable } from './log-listing';
@@ -20,12 +21,24 @@ export interface LiveFile {
   readonly fresh: boolean;
 }
 
+/** Some files of a version, and where the reading stands after them; null among commits, which are read from the first on. */
+export interface VersionFiles {
+  readonly live: LiveFile[];
+  readonly position: VersionPosition | null;
+}
+
+/** All commits are read, and so much of the checkpoint below them. */
+export interface VersionPosition extends CheckpointPosition {
+  readonly checkpoint: string;
+}
+
 const mostCommitBytes = 2 * 1024 ** 3;
 const smallCommit = 1024 * 1024;
 /** Each holds up to a MiB of each of its files. */
 const openAtOnce = 2;
 const keptCommitBytes = 8 * 1024 * 1024;
 const none: ReadonlySet<string> = new Set();
+const start: CheckpointPosition = { part: 0, rows: 0 };
 
 /** The log of one table, as its folder was when it was listed. */
 export class DeltaLog {
@@ -96,24 +109,33 @@ export class DeltaLog {
   }
 
   /**
-   * The files of a version, some at a time and in no order. Commits are read from the newest to the oldest: what a newer one added or
+   * The files of a version, or those behind a position, some at a time and in no order. Commits are read from the newest to the oldest: what a newer one added or
    * removed is skipped below, so only the paths of the commits behind a checkpoint are held, and nothing of the checkpoint.
+   * Throws StaleMark where the position is in another checkpoint.
    */
-  async *filesAt(version: bigint, signal?: AbortSignal): AsyncIterable<LiveFile[]> {
+  async *filesAt(version: bigint, from: VersionPosition | null, signal?: AbortSignal): AsyncIterable<VersionFiles> {
     const base = await this.onBase(version, async (one) => {
       if (one) await this.opened(one, signal);
       return one;
     });
     const seen = new Set<string>();
-    for (let at = version; at > (base?.version ?? -1n); at--)
-      yield* this.filesOfCommit(at, seen, at === version, signal);
+    for (let at = version; at > (base?.version ?? -1n); at--) {
+      const commit = this.filesOfCommit(at, seen, at === version, signal);
+      for await (const live of commit) if (!from) yield { live, position: null };
+    }
+    const checkpoint = JSON.stringify(base?.files.map(({ uri, size }) => [uri, size]) ?? null);
+    if (from && from.checkpoint !== checkpoint)
+      throw new StaleMark(`version ${version} is built on another checkpoint`);
     if (!base) return;
     const { files, protocol } = await this.opened(base, signal);
     const hasVectors = protocol.readerFeatures?.includes('deletionVectors') ?? false;
     const brought = base.version === version && hasVectors ? await this.addedBy(version, signal) : none;
-    for await (const batch of files(signal)) {
+    for await (const { files: batch, position } of files(from ?? start, signal)) {
       const live = batch.map((added) => ({ added, key: keyOf(added) })).filter(({ key }) => !seen.has(key));
-      yield live.map(({ added, key }) => ({ added, fresh: brought.has(key) }));
+      yield {
+        live: live.map(({ added, key }) => ({ added, fresh: brought.has(key) })),
+        position: { ...position, checkpoint },
+      };
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type StatisticsItem,
   type TableStatistics,
 } from '../connector/connector.port';
+import { inPieces } from '../connector/in-pieces';
 import { FieldByField, type FieldRule, lakehouseFixtures as fixtures } from '@homeostat/testing';
 import { FilesystemStore } from '../storage/filesystem.storage';
 import { DeltaLog } from './delta-log';
@@ -251,6 +252,7 @@ async function versionFields(log: DeltaLog, table: DeltaTable, snapshot: Snapsho
   const files = items.flatMap((one) => (one.item === 'file' ? [one.file] : []));
   expect(sorted(await all(table.plan(snapshot)))).toEqual(sorted(files));
   expect(new Set(items.map(({ key }) => key)).size).toBe(items.length);
+  expect(await inPieces(table, snapshot)).toEqual(items);
   return {
     version: snapshot.id,
     timestamp_ms: snapshot.committedAtMs,

@@ -3,16 +3,18 @@ import {
   type CallOptions,
   type ColumnSelection,
   type PlanFile,
+  type ReadingOptions,
   type Snapshot,
   type SourceTable,
   type StatisticsItem,
   type TableDescription,
 } from '../connector/connector.port';
 import { type ConnectorFault } from '../connector/fault';
-import { ColumnFold } from '../connector/folding';
+import { ColumnFold, type FoldState } from '../connector/folding';
+import { markOf, stateOf } from '../connector/mark';
 import { type Metadata, type VectorDescriptor } from './actions';
 import { checkVector } from './deletion-vector';
-import { type DeltaLog } from './delta-log';
+import { type DeltaLog, type LiveFile, type VersionPosition } from './delta-log';
 import { type DeltaLeaf, type DeltaSchema, deltaSchema } from './delta-schema';
 import { type PlannedFile, plannedFile } from './plan-file';
 import { type TablePlace } from './table-place';
@@ -26,6 +28,13 @@ export interface Described {
   readonly versions: readonly bigint[];
   /** Why the newest version cannot be read, which is then none of `versions`; null where it can. */
   readonly fault: ConnectorFault | null;
+}
+
+/** Where a reading of a version stopped. */
+interface Begun {
+  readonly position: VersionPosition;
+  readonly tally: object;
+  readonly folds: readonly FoldState[];
 }
 
 /** A Delta table as it was when it was described. Its log is opened when more than the description is asked for. */
@@ -57,7 +66,7 @@ export class DeltaTable implements SourceTable {
   async *statistics(
     snapshot: Snapshot,
     columns: ColumnSelection,
-    { signal }: CallOptions = {},
+    { signal, from, mayStop }: ReadingOptions = {},
   ): AsyncIterable<StatisticsItem> {
     const log = await this.openLog(signal);
     const schema = this.schemaOf((await log.stateAt(snapshot.id, signal)).metadata);
@@ -65,11 +74,21 @@ export class DeltaTable implements SourceTable {
     const folds = leaves.map(({ leaf }) => new ColumnFold(leaf));
     const tally = new TableTally();
     const newVectors: VectorDescriptor[] = [];
-    for await (const { file, facts, newVector } of this.files(log, snapshot.id, schema, leaves, signal)) {
-      tally.add(file);
-      folds.forEach((fold, at) => fold.add(facts[at]!));
-      if (newVector) newVectors.push(newVector);
-      yield { item: 'file', key: `file:${file.path}`, file };
+    const of = `${this.description.uuid} ${snapshot.id}`;
+    const begun = from ? stateOf<Begun>(from, of) : null;
+    if (begun) tally.resume(begun.tally);
+    begun?.folds.forEach((state, at) => folds[at]!.resume(state));
+    for await (const { live, position } of log.filesAt(snapshot.id, begun?.position ?? null, signal)) {
+      for (const { file, facts, newVector } of this.planned(live, schema, leaves, signal)) {
+        tally.add(file);
+        folds.forEach((fold, at) => fold.add(facts[at]!));
+        if (newVector) newVectors.push(newVector);
+        yield { item: 'file', key: `file:${file.path}`, file };
+      }
+      if (position === null || !mayStop?.()) continue;
+      await this.checkVectors(newVectors, signal);
+      const state: Begun = { position, tally: tally.state(), folds: folds.map((fold) => fold.state()) };
+      return yield { item: 'mark', key: 'mark', mark: markOf(of, state) };
     }
     await this.checkVectors(newVectors, signal);
     for (const fold of folds) {
@@ -82,21 +101,20 @@ export class DeltaTable implements SourceTable {
   async *plan(snapshot: Snapshot, { signal }: CallOptions = {}): AsyncIterable<PlanFile> {
     const log = await this.openLog(signal);
     const schema = this.schemaOf((await log.stateAt(snapshot.id, signal)).metadata);
-    for await (const { file } of this.files(log, snapshot.id, schema, schema.leaves, signal)) yield file;
+    for await (const { live } of log.filesAt(snapshot.id, null, signal)) {
+      for (const { file } of this.planned(live, schema, schema.leaves, signal)) yield file;
+    }
   }
 
-  private async *files(
-    log: DeltaLog,
-    version: bigint,
+  private *planned(
+    files: readonly LiveFile[],
     schema: DeltaSchema,
     leaves: readonly DeltaLeaf[],
     signal?: AbortSignal,
-  ): AsyncIterable<PlannedFile & { readonly newVector: VectorDescriptor | null }> {
-    for await (const batch of log.filesAt(version, signal)) {
-      signal?.throwIfAborted();
-      for (const { added, fresh } of batch) {
-        yield { ...plannedFile(added, schema, leaves, this.place.roots), newVector: fresh ? added.vector : null };
-      }
+  ): Iterable<PlannedFile & { readonly newVector: VectorDescriptor | null }> {
+    signal?.throwIfAborted();
+    for (const { added, fresh } of files) {
+      yield { ...plannedFile(added, schema, leaves, this.place.roots), newVector: fresh ? added.vector : null };
     }
   }
 

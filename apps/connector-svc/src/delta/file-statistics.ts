@@ -37,12 +37,15 @@ export function fileStatistics(stats: string | ExactJson, leaves: readonly Delta
 }
 
 /** The facts of a column in the form of a plan. */
-export function fileColumn({ fieldId, path }: Leaf, { min, max, boundsTruncated, ...counts }: ColumnFacts): FileColumn {
+export function fileColumn({ fieldId, path }: Leaf, facts: ColumnFacts): FileColumn {
+  const { valueCount, nullCount, nanCount, min, max, boundsTruncated } = facts;
   const bounded = min !== null || max !== null;
   return {
     fieldId,
     path,
-    ...counts,
+    valueCount,
+    nullCount,
+    nanCount,
     min: min?.text ?? null,
     max: max?.text ?? null,
     boundsTruncated: bounded ? boundsTruncated : null,

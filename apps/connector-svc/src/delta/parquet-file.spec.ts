@@ -18,7 +18,7 @@ async function paths(bytes: Buffer): Promise<unknown[]> {
   writeFileSync(join(folder, 'x.parquet'), bytes);
   const file = await openParquet(store, { uri: 's3://lake/x.parquet', size: bytes.length });
   const found: unknown[] = [];
-  for await (const rows of rowsOf(file, (path) => path.join('.') === 'add.path')) {
+  for await (const rows of rowsOf(file, (path) => path.join('.') === 'add.path', 0)) {
     found.push(...rows.map((row) => (row['add'] as { path?: unknown } | undefined)?.path));
   }
   return found;

@@ -17,7 +17,7 @@ const tailBytes = 512 * 1024;
 const mostBytesAtOnce = 256 * 1024 * 1024;
 const mostRows = 20_000_000;
 const windowBytes = 1024 * 1024;
-const mostRowsInWindow = 20_000;
+const mostRowsInWindow = 5_000;
 
 /** A Parquet file whose footer was read. */
 export interface ParquetFile {
@@ -58,10 +58,11 @@ export async function openParquet(
   });
 }
 
-/** The rows of the chosen columns, about a MiB at a time; dates, decimals and timestamps as they are stored, without their type. */
+/** The rows of the chosen columns, from a row on, about a MiB at a time; dates, decimals and timestamps as they are stored, without their type. */
 export async function* rowsOf(
   file: ParquetFile,
   choice: ColumnChoice,
+  from: number,
   signal?: AbortSignal,
 ): AsyncIterable<Record<string, unknown>[]> {
   const metadata = chosen(file.metadata, choice);
@@ -72,7 +73,8 @@ export async function* rowsOf(
     const rows = Number(group.num_rows);
     const starts = await guarded(file.uri, signal, () => windowStarts(file, group));
     for (const [at, start] of starts.entries()) {
-      const [rowStart, rowEnd] = [groupStart + start, groupStart + (starts[at + 1] ?? rows)];
+      const [rowStart, rowEnd] = [Math.max(from, groupStart + start), groupStart + (starts[at + 1] ?? rows)];
+      if (rowStart >= rowEnd) continue;
       yield await guarded(file.uri, signal, () => readWindow(bytes, metadata, rowStart, rowEnd));
     }
     groupStart += rows;

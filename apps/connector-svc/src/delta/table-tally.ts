@@ -20,6 +20,16 @@ export class TableTally {
     this.vectorBytes += deletionVector.bytes;
   }
 
+  /** What it came to so far, as plain data. */
+  state(): object {
+    return { ...this };
+  }
+
+  /** Goes on from what another one came to. */
+  resume(state: object): void {
+    Object.assign(this, state);
+  }
+
   result(): TableStatistics {
     return {
       recordCount: this.records,

@@ -4,6 +4,7 @@ import {
   dateText,
   decimalText,
   floatText,
+  isNanos,
   timestampText,
   timeText,
   uuidText,
@@ -53,13 +54,13 @@ function momentBound(kind: Moment, bytes: Slice): Bound | null {
   // A date that was promoted to a timestamp keeps its 4 bytes: days.
   if (bytes.length === 4) return kind === 'time' ? null : dayBound(kind, bytes.block.readInt32LE(bytes.at));
   if (bytes.length !== 8 || kind === 'date') return null;
-  const value = bytes.block.readBigInt64LE(bytes.at);
+  const value = bytes.toInteger();
   return { value, text: kind === 'time' ? timeText(value) : timestampText(value, kind) };
 }
 
 function dayBound(kind: Exclude<Moment, 'time'>, day: number): Bound {
   if (kind === 'date') return { value: day, text: dateText(day) };
-  const value = BigInt(day) * (kind.endsWith('_ns') ? 86_400_000_000_000n : 86_400_000_000n);
+  const value = BigInt(day) * (isNanos(kind) ? 86_400_000_000_000n : 86_400_000_000n);
   return { value, text: timestampText(value, kind) };
 }
 
@@ -71,7 +72,7 @@ function booleanBound(bytes: Slice): Bound | null {
 
 function integerBound(bytes: Slice): Bound | null {
   if (bytes.length !== 4 && bytes.length !== 8) return null;
-  const value = bytes.length === 4 ? BigInt(bytes.block.readInt32LE(bytes.at)) : bytes.block.readBigInt64LE(bytes.at);
+  const value = bytes.length === 4 ? bytes.block.readInt32LE(bytes.at) : bytes.toInteger();
   return { value, text: String(value) };
 }
 

@@ -4,6 +4,7 @@ import { FieldByField, type FieldRule } from '@homeostat/testing';
 import { type FileColumn, type PlanFile, type Snapshot, type StatisticsItem } from '../connector/connector.port';
 import { leavesOf } from '../connector/data-type';
 import { ConnectorFault } from '../connector/fault';
+import { inPieces } from '../connector/in-pieces';
 import { FilesystemStore } from '../storage/filesystem.storage';
 import { FilesystemCatalog } from './catalogs/filesystem.catalog';
 import { IcebergTable } from './iceberg.table';
@@ -101,6 +102,7 @@ async function snapshotAsExpected(table: IcebergTable, snapshot: Snapshot) {
   const planned = await all(table.plan(snapshot));
   expect(planned).toEqual(of(items, 'file').map(({ file }) => file));
   expect(new Set(items.map(({ key }) => key)).size).toBe(items.length);
+  expect(await inPieces(table, snapshot)).toEqual(items);
   const { table: stats } = of(items, 'table')[0]!;
   return {
     snapshot_id: text(snapshot.id),

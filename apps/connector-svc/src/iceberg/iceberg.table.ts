@@ -2,6 +2,7 @@ import {
   type CallOptions,
   type ColumnSelection,
   type PlanFile,
+  type ReadingOptions,
   type Snapshot,
   type SourceTable,
   type StatisticsItem,
@@ -11,9 +12,11 @@ import {
 import { selected } from '../connector/column-selection';
 import { leavesOf } from '../connector/data-type';
 import { ConnectorFault } from '../connector/fault';
-import { ColumnFold, nothingKnown } from '../connector/folding';
+import { ColumnFold, type FoldState, nothingKnown } from '../connector/folding';
+import { markOf, stateOf } from '../connector/mark';
 import { type ObjectStore } from '../storage/storage.port';
 import { cutOf, type WantedColumn } from './file-columns';
+import type { ManifestPosition } from './manifest';
 import { type SnapshotEntry, type TableMetadata } from './metadata';
 import { allLeaves, snapshotFiles } from './snapshot-files';
 import { TableTally } from './table-tally';
@@ -25,6 +28,16 @@ export interface LoadedTable {
   /** Reaches the table's own places and no others. */
   readonly store: ObjectStore;
 }
+
+/** Where a reading of a snapshot stopped. */
+interface Begun {
+  readonly files: number;
+  readonly position: ManifestPosition;
+  readonly tally: object;
+  readonly folds: readonly FoldState[];
+}
+
+const start: ManifestPosition = { manifest: 0, entries: 0 };
 
 /** An Iceberg table as one metadata file has it. */
 export class IcebergTable implements SourceTable {
@@ -62,16 +75,24 @@ export class IcebergTable implements SourceTable {
   async *statistics(
     snapshot: Snapshot,
     columns: ColumnSelection,
-    options: CallOptions = {},
+    { signal, from, mayStop }: ReadingOptions = {},
   ): AsyncIterable<StatisticsItem> {
     const leaves = selected(leavesOf(snapshot.schema), columns);
     const folds = leaves.map((leaf) => new ColumnFold(leaf));
     const tally = new TableTally();
-    let files = 0;
-    for await (const { file, facts } of this.files(snapshot, columns, options)) {
+    const of = `${this.description.uuid} ${snapshot.id} ${snapshot.manifestList}`;
+    const begun = from ? stateOf<Begun>(from, of) : null;
+    let files = begun?.files ?? 0;
+    if (begun) tally.resume(begun.tally);
+    begun?.folds.forEach((state, at) => folds[at]!.resume(state));
+    for await (const { file, facts, position } of this.files(snapshot, columns, begun?.position ?? start, signal)) {
       tally.add(file);
       if (file.content === 'data') folds.forEach((fold, at) => fold.add(facts[at] ?? nothingKnown));
       yield { item: 'file', key: `file:${files++}`, file };
+      const sums = mayStop?.() ? tally.state() : null;
+      if (!sums) continue;
+      const state: Begun = { files, position, tally: sums, folds: folds.map((fold) => fold.state()) };
+      return yield { item: 'mark', key: 'mark', mark: markOf(of, state) };
     }
     for (const [at, { fieldId }] of leaves.entries()) {
       yield { item: 'column', key: `column:#${fieldId}`, column: folds[at]!.result(this.ndvOf(snapshot, fieldId!)) };
@@ -80,11 +101,11 @@ export class IcebergTable implements SourceTable {
   }
 
   async *plan(snapshot: Snapshot, options: CallOptions = {}): AsyncIterable<PlanFile> {
-    for await (const { file } of this.files(snapshot, 'all', options)) yield file;
+    for await (const { file } of this.files(snapshot, 'all', start, options.signal)) yield file;
   }
 
-  private files(snapshot: Snapshot, columns: ColumnSelection, { signal }: CallOptions) {
-    return snapshotFiles(this.store, this.metadata, snapshot, this.wanted(snapshot, columns), signal);
+  private files(snapshot: Snapshot, columns: ColumnSelection, from: ManifestPosition, signal?: AbortSignal) {
+    return snapshotFiles(this.store, this.metadata, snapshot, this.wanted(snapshot, columns), from, signal);
   }
 
   /** The selected columns, and after them, where all are asked for, those that the snapshot's schema has no more. */

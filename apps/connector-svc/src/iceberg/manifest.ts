@@ -2,6 +2,7 @@ import { ConnectorFault } from '../connector/fault';
 import { type ObjectStore } from '../storage/storage.port';
 import { readAvro } from './avro/container';
 import { type Slice } from './avro/cursor';
+import { Pairs } from './avro/pairs';
 
 /** A manifest as its list names it (Iceberg spec, "Manifest Lists"). */
 export interface ManifestRef {
@@ -22,8 +23,8 @@ export interface ManifestEntry {
   readonly file: ManifestFile;
 }
 
-export type Counts = ReadonlyMap<number, bigint>;
-export type Bytes = ReadonlyMap<number, Slice>;
+export type Counts = Pairs<bigint>;
+export type Bytes = Pairs<Slice>;
 
 /** The members of a data file that are read, by their names in Avro. */
 export interface ManifestFile {
@@ -84,14 +85,31 @@ export async function readManifestList(store: ObjectStore, uri: string, signal?:
   return manifests;
 }
 
-/** The live entries of manifests, in order, one manifest after the other; small manifests are fetched a few ahead. */
+/** How far manifests are read: all before one, and so many live entries of that one. */
+export interface ManifestPosition {
+  readonly manifest: number;
+  readonly entries: number;
+}
+
+/** A live entry of a manifest, and where its reading stands after it. */
+export interface ReadEntry {
+  readonly manifest: ManifestRef;
+  readonly entry: ManifestEntry;
+  readonly position: ManifestPosition;
+}
+
+/** The live entries of manifests behind a position, in order, one manifest after the other; small manifests are fetched a few ahead. */
 export async function* readManifests(
   store: ObjectStore,
   manifests: readonly ManifestRef[],
+  from: ManifestPosition,
   signal?: AbortSignal,
-): AsyncGenerator<{ readonly manifest: ManifestRef; readonly entry: ManifestEntry }, void, undefined> {
+): AsyncGenerator<ReadEntry, void, undefined> {
   const fetched = new Map<ManifestRef, Promise<Buffer>>();
   for (const [at, manifest] of manifests.entries()) {
+    if (at < from.manifest) continue;
+    const read = at === from.manifest ? from.entries : 0;
+    let entries = 0;
     for (const next of manifests.slice(at, at + readAhead)) {
       if (next.length <= readWhole && !fetched.has(next)) fetched.set(next, fetchWhole(store, next.path, signal));
     }
@@ -99,7 +117,8 @@ export async function* readManifests(
     const pieces = whole ? oneByOne(whole) : store.stream(manifest.path, { limit: largestManifest, signal });
     for await (const entry of entriesOf(manifest, pieces)) {
       signal?.throwIfAborted();
-      yield { manifest, entry };
+      entries += 1;
+      if (entries > read) yield { manifest, entry, position: { manifest: at, entries } };
     }
     fetched.delete(manifest);
   }
@@ -141,7 +160,7 @@ function isFile(file: ManifestFile | undefined): file is ManifestFile {
     typeof file.record_count === 'bigint' &&
     typeof file.file_size_in_bytes === 'bigint' &&
     typeof file.partition === 'object' &&
-    maps.every((map) => map == null || map instanceof Map)
+    maps.every((map) => map == null || map instanceof Pairs)
   );
 }
 

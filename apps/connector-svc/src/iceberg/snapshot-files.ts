@@ -4,7 +4,14 @@ import { ConnectorFault } from '../connector/fault';
 import { type ColumnFacts } from '../connector/folding';
 import { type ObjectStore } from '../storage/storage.port';
 import { factsOf, fileColumn, type WantedColumn } from './file-columns';
-import { type ManifestEntry, type ManifestFile, type ManifestRef, readManifestList, readManifests } from './manifest';
+import {
+  type ManifestEntry,
+  type ManifestFile,
+  type ManifestPosition,
+  type ManifestRef,
+  readManifestList,
+  readManifests,
+} from './manifest';
 import { type SnapshotEntry, type TableMetadata } from './metadata';
 import { partitionText } from './partition';
 
@@ -12,18 +19,21 @@ import { partitionText } from './partition';
 export interface SnapshotFile {
   readonly file: PlanFile;
   readonly facts: readonly (ColumnFacts | undefined)[];
+  /** Where the reading stands after it. */
+  readonly position: ManifestPosition;
 }
 
 const contents = ['data', 'position_deletes', 'equality_deletes'] as const;
 /** Reserved field ids of position deletes (Iceberg spec, "Reserved Field IDs"). */
 const deletedPathId = 2147483546;
 
-/** Reads the files of a snapshot, those of delete manifests first; what is held in memory does not grow with their number. */
+/** Reads the files of a snapshot behind a position, those of delete manifests first; what is held in memory does not grow with their number. */
 export async function* snapshotFiles(
   store: ObjectStore,
   metadata: TableMetadata,
   snapshot: Snapshot,
   wanted: readonly WantedColumn[],
+  from: ManifestPosition,
   signal?: AbortSignal,
 ): AsyncGenerator<SnapshotFile, void, undefined> {
   const entry = metadata.snapshots.find(({ id }) => id === snapshot.id);
@@ -32,8 +42,8 @@ export async function* snapshotFiles(
   const deletesFirst = [...manifests].sort((a, b) => Number(b.holdsDeletes) - Number(a.holdsDeletes));
   const specs = new Map(metadata.partitionSpecs.map((spec) => [spec.id, spec]));
   const types = typesOf(metadata);
-  for await (const { manifest, entry: live } of readManifests(store, deletesFirst, signal)) {
-    yield described(live, manifest, specs.get(manifest.specId), types, wanted);
+  for await (const { manifest, entry: live, position } of readManifests(store, deletesFirst, from, signal)) {
+    yield { ...described(live, manifest, specs.get(manifest.specId), types, wanted), position };
   }
 }
 
@@ -59,7 +69,7 @@ function described(
   spec: PartitionSpec | undefined,
   typeOf: (id: number) => LeafType | undefined,
   wanted: readonly WantedColumn[],
-): SnapshotFile {
+): Omit<SnapshotFile, 'position'> {
   const content = contentOf(file, manifest);
   const facts = content === 'data' ? wanted.map((column) => factsOf(file, column)) : [];
   return {

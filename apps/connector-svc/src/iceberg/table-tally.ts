@@ -1,5 +1,7 @@
 import { type PlanFile, type TableStatistics } from '../connector/connector.port';
 
+const mostDeletesInState = 20_000;
+
 /**
  * Adds up the files of a snapshot; delete files must come before data files. The live row count is known as long as every position delete
  * or vector names the one data file it is for, and no two name the same: then no row can be counted twice.
@@ -14,12 +16,22 @@ export class TableTally {
   private deleteBytes = 0n;
   private liveKnown = true;
   private removed = 0n;
-  private readonly deletesOf = new Map<string, PlanFile>();
+  private readonly deletesOf = new Map<string, Pick<PlanFile, 'sequenceNumber' | 'recordCount'>>();
 
   /** Adds one file. */
   add(file: PlanFile): void {
     if (file.content === 'data') this.addData(file);
     else this.addDeletes(file);
+  }
+
+  /** What it came to so far, as plain data; null where that is too much to be written down. */
+  state(): object | null {
+    return this.deletesOf.size > mostDeletesInState ? null : { ...this };
+  }
+
+  /** Goes on from what another one came to. */
+  resume(state: object): void {
+    Object.assign(this, state);
   }
 
   /** The sums over all files that were added. */
@@ -52,6 +64,6 @@ export class TableTally {
     else this.positionDeleteFiles++;
     const target = file.content === 'equality_deletes' ? null : file.appliesTo;
     if (target === null || this.deletesOf.has(target)) this.liveKnown = false;
-    else this.deletesOf.set(target, file);
+    else this.deletesOf.set(target, { sequenceNumber: file.sequenceNumber, recordCount: file.recordCount });
   }
 }

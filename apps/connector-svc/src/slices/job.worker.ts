@@ -68,7 +68,7 @@ export class JobWorker {
     const connector = this.login.open(target.kind, config);
     const isOver = (): boolean => performance.now() - startedMs >= this.settings.RECONCILER_JOB_SLICE;
     try {
-      const scope = { ...this.scopeOf(sight, fence, target, connector), secrets, signal, isOver };
+      const scope = { ...this.scopeOf(sight, fence, target, connector), secrets, signal, startedMs, isOver };
       if (sight.job.listed_at === null) await listTables(scope);
       await reconcileTables(scope, this.settings.RECONCILER_JOB_ATTEMPTS);
     } finally {
@@ -95,7 +95,7 @@ export class JobWorker {
     fence: Fence,
     target: ConnectorRow,
     connector: Connector,
-  ): Omit<SliceScope, 'secrets' | 'signal' | 'isOver'> {
+  ): Omit<SliceScope, 'secrets' | 'signal' | 'startedMs' | 'isOver'> {
     const { tenant_id, id: connector_id, catalog_id, source } = target;
     const namespaceOf = (tx: Tx, from: readonly string[]): Promise<string> =>
       target.namespace_id !== null && source.namespace !== null

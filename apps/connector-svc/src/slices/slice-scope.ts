@@ -17,6 +17,8 @@ export interface SliceScope {
   readonly secrets: readonly string[];
   /** Aborted when the work must stop: the lease is lost, the job is called off, the process goes down. */
   readonly signal: AbortSignal;
+  /** When the slice began, by `performance.now()`. */
+  readonly startedMs: number;
   /** True once the slice has had its time. */
   readonly isOver: () => boolean;
   /** The id of the namespace of the catalog where tables of a namespace of the source belong. */

@@ -27,15 +27,18 @@ export async function reconcileTable(scope: SliceScope, table: JobTable): Promis
   const { connector, signal, fence, target } = scope;
   const source = await connector.describe({ namespace: table.namespace, name: table.name }, { signal });
   const { id } = await placeTable(scope, table, source);
-  const reading = { fence, tableId: id, tenant: target.tenant_id, n: table.n, columns: scope.columns, signal };
+  const { columns, startedMs, isOver } = scope;
+  const mayStop = stopper(startedMs, isOver);
+  const reading = { fence, tableId: id, tenant: target.tenant_id, n: table.n, columns, mayStop, signal };
   const { told, fault } = await listSnapshots(scope, source, reading);
   const spoilt = await spoiltSnapshots(scope, id);
   let begun = 0;
   for (const snapshot of told.filter((one) => !spoilt.has(one.id))) {
     // At least one, however long it took to get here: else a slow source would never come to an end.
-    if (begun > 0 && scope.isOver()) return;
+    if (begun > 0 && isOver()) return;
     begun += 1;
-    const why = await readSnapshot(scope, source, snapshot, reading);
+    const { stopped, why } = await readSnapshot(scope, source, snapshot, reading);
+    if (stopped) return;
     if (why !== null) spoilt.set(snapshot.id, why);
   }
   const bad = [
@@ -44,6 +47,19 @@ export async function reconcileTable(scope: SliceScope, table: JobTable): Promis
   ];
   const outcome = await fence.write((tx) => conclude(tx, scope, table, { id, source, told, bad }));
   tablesDone.inc({ outcome });
+}
+
+/** Reading is at least three quarters of a slice, however long it took to open the source and to list its snapshots. */
+const READING_TO_BEGINNING = 3;
+
+/** Whether a reading should stop: the slice has had its time, and what it took to get there was worth it. */
+function stopper(startedMs: number, isOver: () => boolean): () => boolean {
+  let beganMs: number | null = null;
+  return () => {
+    const now = performance.now();
+    beganMs ??= now;
+    return isOver() && now - beganMs >= READING_TO_BEGINNING * (beganMs - startedMs);
+  };
 }
 
 interface Conclusion {
@@ -153,22 +169,21 @@ async function knownSnapshots({ database, columns, job }: SliceScope, tableId: s
   return new Set(rows.map(({ snapshot_id }) => BigInt(snapshot_id)));
 }
 
-/** Reads one snapshot; what is broken for good spoils it alone, and is returned. */
+/** Reads one snapshot, or a part of it, when the slice is over before; what is broken for good spoils it alone, and is returned. */
 async function readSnapshot(
   scope: SliceScope,
   source: SourceTable,
   snapshot: Snapshot,
   reading: Reading,
-): Promise<string | null> {
+): Promise<{ readonly stopped: boolean; readonly why: string | null }> {
   try {
-    await ingest(source, snapshot, reading);
-    return null;
+    return { stopped: !(await ingest(source, snapshot, reading)), why: null };
   } catch (error) {
     if (!(error instanceof ConnectorFault) || error.faultClass !== 'terminal') throw error;
     const { code } = error;
     const message = scrubbed(error.message, scope.secrets);
     const spoilt = { snapshotId: snapshot.id, jobId: reading.fence.jobId, code, message };
     await reading.fence.write((tx) => spoil(tx, reading.tableId, spoilt));
-    return message;
+    return { stopped: false, why: message };
   }
 }

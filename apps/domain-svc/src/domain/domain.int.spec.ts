@@ -1,6 +1,13 @@
 import { type Running, issueToken, serve } from '@homeostat/platform';
 import type { Domain, HouseEvent } from '@homeostat/shared';
-import { type DnsAnswer, type DnsServer, type TestDatabase, startDnsServer, testDatabase } from '@homeostat/testing';
+import {
+  type DnsAnswer,
+  type DnsServer,
+  type TestDatabase,
+  startDnsServer,
+  testDatabase,
+  eventually,
+} from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { domainService } from '../domain.module';
@@ -68,15 +75,8 @@ const becomes = (status: string, { id, tenant_id }: Shown): Promise<Shown> =>
   call('GET', `domains/${id}?wait=${status}&timeout=20s`, undefined, tenant_id);
 const rightRecord = ({ record }: Shown): DnsAnswer => ({ txt: [[record.value]] });
 
-async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
-    const found = await what();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 10));
-  }
-}
 const checked = (domain: Shown, outcome: string): Promise<Shown> =>
-  until(
+  eventually(
     () => read(domain),
     ({ last_check }) => last_check?.outcome === outcome,
   );
@@ -86,13 +86,13 @@ interface Told {
   readonly fix: string;
 }
 const untilExplained = ({ id }: Shown, because: RegExp): Promise<Told> =>
-  until(
+  eventually(
     () => call<Told>('GET', `domains/${id}/explain`),
     (told) => because.test(told.because) && told.fix !== null,
   );
 
 const untilHeard = ({ id }: Shown, last: string): Promise<HouseEvent[]> =>
-  until(
+  eventually(
     async () => heard.filter(({ subject }) => subject === id),
     (events) => events.some(({ type }) => type === last),
   );
@@ -155,7 +155,7 @@ describe('a claim', () => {
   ] as const)('tells apart what it saw: %s is %s', async (answer, outcome, reason, why) => {
     const domain = await claim(`${answer}.example`);
     dns.set(domain.record.name, answer);
-    await until(
+    await eventually(
       () => read(domain),
       (one) => one.reason === reason && why.test(one.message ?? ''),
     );
@@ -183,7 +183,7 @@ describe('a claim', () => {
   test('unguarded writes: a restart during a lookup wins over what the lookup finds', async () => {
     const domain = await claim('late.example');
     dns.set(domain.record.name, { delayMs: 2_500, then: { txt: [['old']] } });
-    await until(
+    await eventually(
       async () => dns.queries(domain.record.name),
       (asked) => asked > 0,
     );
@@ -199,12 +199,12 @@ describe('a claim', () => {
   test('goes nowhere when it is deleted during a lookup', async () => {
     const domain = await claim('gone.example');
     dns.set(domain.record.name, { delayMs: 300, then: rightRecord(domain) });
-    await until(
+    await eventually(
       async () => dns.queries(domain.record.name),
       (asked) => asked > 0,
     );
     await call('DELETE', `domains/${domain.id}`);
-    await until(
+    await eventually(
       () => database.sql(`SELECT FROM reconcile_status WHERE key = $1`, [domain.id]),
       (rows) => rows.length === 0,
     );
@@ -223,7 +223,9 @@ describe('a name that several tenants claim', () => {
     for (const one of claims) dns.set(one.record.name, rightRecord(one));
     const states = (): Promise<{ reason: string; rows: number }[]> =>
       database.sql('SELECT reason, count(*)::integer AS rows FROM domain GROUP BY reason ORDER BY reason');
-    const settled = await until(states, (all) => all.every(({ reason }) => ['NameTaken', 'Verified'].includes(reason)));
+    const settled = await eventually(states, (all) =>
+      all.every(({ reason }) => ['NameTaken', 'Verified'].includes(reason)),
+    );
     expect(settled).toEqual([
       { reason: 'NameTaken', rows: 180 },
       { reason: 'Verified', rows: 20 },
@@ -239,7 +241,7 @@ describe('a name that several tenants claim', () => {
     await becomes('verified', holder);
     const next = await claim('passed.example', 'globex');
     dns.set(next.record.name, rightRecord(next));
-    await until(
+    await eventually(
       () => read(next),
       ({ reason }) => reason === 'NameTaken',
     );
@@ -267,7 +269,7 @@ describe('a claim whose window passes', () => {
 
   test('has a window that no touch of its row prolongs', async () => {
     const domain = await claim('touched.example');
-    await until(
+    await eventually(
       async () => {
         await database.sql('UPDATE domain SET updated_at = now() WHERE id = $1', [domain.id]);
         return read(domain);
@@ -303,7 +305,7 @@ describe('a verified domain', () => {
   test('lapses after the grace, and its name goes to who waits for it', async () => {
     const next = await claim('mine.example', 'globex');
     dns.set(next.record.name, rightRecord(next));
-    await until(
+    await eventually(
       () => read(next),
       ({ reason }) => reason === 'NameTaken',
     );
@@ -329,7 +331,7 @@ describe('a verified domain', () => {
     dns.set(domain.record.name, answer);
     await checked(domain, 'unasked');
     const { checks } = await read(domain);
-    await until(
+    await eventually(
       () => read(domain),
       (one) => one.checks > checks + 3,
     );
@@ -343,7 +345,7 @@ describe('a verified domain', () => {
     await checked(domain, 'unasked');
     await database.sql(`UPDATE domain SET absent_since = now() - interval '1 year' WHERE id = $1`, [domain.id]);
     const { checks } = await read(domain);
-    await until(
+    await eventually(
       () => read(domain),
       (one) => one.checks > checks + 3,
     );

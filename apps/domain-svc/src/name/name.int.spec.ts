@@ -5,7 +5,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Database, PostgresNotebook, type Running, issueToken, serve } from '@homeostat/platform';
 import { type HouseEvent, eventCatalogue } from '@homeostat/shared';
-import { type JwksAnswer, JwksDomains, type JwksServer, type TestDatabase, testDatabase } from '@homeostat/testing';
+import {
+  type JwksAnswer,
+  JwksDomains,
+  type JwksServer,
+  type TestDatabase,
+  testDatabase,
+  eventually,
+} from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { v7 as uuidv7 } from 'uuid';
@@ -90,29 +97,22 @@ interface Shown {
   readonly next_check_at: string;
 }
 
-async function until<T>(what: () => Promise<T>, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
-    const found = await what();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 20));
-  }
-}
 async function rowOf(id: string): Promise<Shown | undefined> {
   const response = await ask('GET', `name-verifications/${id}`, ['read']);
   return response.ok ? ((await response.json()) as Shown) : undefined;
 }
 const becomes = async (status: string, id: string): Promise<Shown> =>
-  (await until(
+  (await eventually(
     () => rowOf(id),
     (row) => row?.status === status,
   ))!;
 const becauseOf = async (reason: string, id: string): Promise<Shown> =>
-  (await until(
+  (await eventually(
     () => rowOf(id),
     (row) => row?.reason === reason,
   ))!;
 const vanishes = (id: string) =>
-  until(
+  eventually(
     () => rowOf(id),
     (row) => row === undefined,
   );
@@ -219,7 +219,7 @@ describe('the fixtures', () => {
       const { result, key_id = null, reason } = one.expect;
       if (result === 'not_a_candidate') {
         const looked = `SELECT FROM reconcile_status WHERE kind = 'name-verifications' AND key = $1 AND outcome = 'settled'`;
-        await until(
+        await eventually(
           () => database.sql(looked, [id]),
           (rows) => rows.length === 1,
         );
@@ -246,7 +246,7 @@ describe('a signed record', () => {
     expect(Date.parse(row.expires_at!) - Date.parse(row.checked_at!)).toBeCloseTo(168 * 3_600_000, -3);
     expect(Date.parse(row.next_check_at)).toBeLessThan(Date.parse(row.expires_at!));
     expect(await states(id)).toEqual(['pending', 'verified']);
-    const [event, ...more] = await until(
+    const [event, ...more] = await eventually(
       async () => heard.filter(({ subject }) => subject === id),
       (all) => all.length > 0,
     );
@@ -303,7 +303,7 @@ describe('a signed record', () => {
     await tell(type, id);
     await vanishes(id);
     expect(await states(id)).toEqual(['pending', 'verified', 'deleted']);
-    const told = await until(
+    const told = await eventually(
       async () => heard.filter(({ subject }) => subject === id),
       ({ length }) => length === 2,
     );
@@ -350,7 +350,7 @@ describe('a verified name', () => {
     const first = await verified(await domainThat(setOf(['one', ours])));
     const later = (row: Shown | undefined): boolean =>
       Date.parse(row!.expires_at!) > Date.parse(first.expires_at!) + 2_000;
-    const row = await until(() => rowOf(first.id), later);
+    const row = await eventually(() => rowOf(first.id), later);
     expect(row).toMatchObject({ status: 'verified', verified_at: first.verified_at });
     expect(await states(first.id)).toEqual(['pending', 'verified']);
   });
@@ -372,7 +372,7 @@ describe('a verified name', () => {
     const moves = await history(id);
     expect(moves.map(({ to }) => to)).toEqual(['pending', 'verified', 'failed']);
     expect(moves[2]!.at.getTime()).toBeGreaterThanOrEqual(Date.parse(doubted.expires_at!));
-    const told = await until(
+    const told = await eventually(
       async () => heard.filter(({ subject }) => subject === id),
       ({ length }) => length === 2,
     );
@@ -468,7 +468,7 @@ describe('plain http', () => {
     await start();
     const id = await signedBy(ours, plainName());
     const settled = `SELECT because FROM reconcile_status WHERE kind = 'name-verifications' AND key = $1 AND outcome = 'settled'`;
-    const [look] = await until(
+    const [look] = await eventually(
       () => database.sql(settled, [id]),
       (rows) => rows.length === 1,
     );
@@ -496,7 +496,7 @@ describe('many names', () => {
     await start({ RECONCILER_NAME_INTERVAL: '1h' });
     const [silent, domain] = [await domainThat(() => undefined), await domainThat(setOf(['one', ours]))];
     const theirs = await Promise.all(Array.from({ length: 100 }, () => signedBy(ours, nameAt(silent))));
-    await until(
+    await eventually(
       async () => silent.asked.length,
       (requests) => requests === 1,
     );
@@ -539,7 +539,7 @@ describe('the API', () => {
     expect((await ask('POST', `name-verifications/${id}/check`, ['read', 'write'])).status).toBe(403);
     expect((await ask('POST', `name-verifications/${nobodys}/check`, ['admin'])).status).toBe(404);
     expect((await ask('POST', `name-verifications/${id}/check`, ['admin'])).status).toBe(202);
-    await until(
+    await eventually(
       () => rowOf(id),
       (row) => Date.parse(row!.checked_at!) > Date.parse(first.checked_at!),
     );

@@ -208,7 +208,7 @@ describe('a blob', () => {
           : json('', { 'www-authenticate': 'Basic realm="x"' }, 401)(request, response),
       { password: true, allowPrivate: true },
     );
-    expect((await client.blob(descriptor, 100, signal)).toString()).toBe('what was asked for');
+    expect(String(await client.blob(descriptor, 100, signal))).toBe('what was asked for');
     expect(seen).toEqual([undefined]);
   });
 

@@ -71,7 +71,7 @@ describe.each(registryKinds)('the client, of %s', (kind) => {
     expect(pulled.digest).toBe(pushed.digest);
     const [layer] = pulled.manifest.layers;
     expect(layer!.digest).toBe(digestOf(cid));
-    expect((await client.blob(layer!, 100, signal)).toString()).toBe('Hello, World!');
+    expect(String(await client.blob(layer!, 100, signal))).toBe('Hello, World!');
     await expect(client.blob(layer!, 12, signal)).rejects.toMatchObject({ fault: 'TooLarge' });
     await expect(client.blob({ ...layer!, size: 1 }, 12, signal)).rejects.toMatchObject({ fault: 'TooLarge' });
   });

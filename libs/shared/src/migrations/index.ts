@@ -5,6 +5,7 @@ import { Lakehouse1763700000004 } from './0004-lakehouse';
 import { Traces1763700000005 } from './0005-traces';
 import { ExpiredSnapshots1763700000006 } from './0006-expired-snapshots';
 import { Names1763700000007 } from './0007-names';
+import { ReadingMarks1763700000008 } from './0008-reading-marks';
 import { LeanLooks1763700000009 } from './0009-lean-looks';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
@@ -16,6 +17,7 @@ export const migrations = [
   Traces1763700000005,
   ExpiredSnapshots1763700000006,
   Names1763700000007,
+  ReadingMarks1763700000008,
   LeanLooks1763700000009,
 ];
 

@@ -1,3 +1,6 @@
+/** Most counts are small, and each bigint is an object to be made and collected. */
+const smallLongs = Array.from({ length: 4096 }, (_, value) => BigInt(value));
+
 /** Bytes inside a block. A Buffer of their own would take ten times as long to make, and a manifest has millions of bounds. */
 export class Slice {
   constructor(
@@ -8,6 +11,13 @@ export class Slice {
 
   toBuffer(): Buffer {
     return this.block.subarray(this.at, this.at + this.length);
+  }
+
+  /** The first 8 bytes as a signed integer: a number where that is exact, which is ten times as fast to make, compare and print. */
+  toInteger(): number | bigint {
+    const high = this.block.readInt32LE(this.at + 4);
+    const isExact = high >= -0x20_0000 && high < 0x20_0000;
+    return isExact ? high * 2 ** 32 + this.block.readUInt32LE(this.at) : this.block.readBigInt64LE(this.at);
   }
 
   toText(): string {
@@ -40,7 +50,8 @@ export class Cursor {
 
   long(): bigint {
     const value = this.short();
-    return value === null ? this.wide() : BigInt(value);
+    if (value === null) return this.wide();
+    return value >= 0 && value < smallLongs.length ? smallLongs[value]! : BigInt(value);
   }
 
   sized(): Buffer {

@@ -1,4 +1,5 @@
 import type { Cursor } from './cursor';
+import { Pairs } from './pairs';
 
 /** Reads, or steps over, one value. */
 interface Codec {
@@ -30,7 +31,7 @@ export interface AvroField {
 const deepest = 40;
 
 /**
- * Compiles a schema into a reader of its values: longs are bigint, arrays of key and value records (Iceberg's maps with ids as keys) are Map,
+ * Compiles a schema into a reader of its values: longs are bigint, arrays of key and value records (Iceberg's maps with ids as keys) are Pairs,
  * bytes in those Slice.
  * Fields that `wanted` refuses by name are stepped over. Throws RangeError for a schema that is not Avro's.
  */
@@ -82,7 +83,7 @@ class Compiler {
     const isMap = fields.length === 2 && fields[0]!.name === 'key' && fields[1]!.name === 'value';
     if (!isMap) return listCodec(this.codec(items, depth));
     const [key, value] = fields.map(({ type }) => (type === 'bytes' ? slices : this.codec(type, depth)));
-    return mapCodec(key!, value!);
+    return pairsCodec(key!, value!);
   }
 
   private name(schema: AvroComplex, codec: Codec): Codec {
@@ -159,7 +160,19 @@ function listCodec(item: Codec): Codec {
   return { read, skip: (cursor) => skipRuns(cursor, [item]) };
 }
 
-/** Maps, and arrays of keys and values: runs as of arrays. */
+/** Arrays of keys and values. */
+function pairsCodec(key: Codec, value: Codec): Codec {
+  const read = (cursor: Cursor): Pairs<unknown> => {
+    const pairs = new Pairs<unknown>();
+    for (let count = runOf(cursor); count > 0; count = runOf(cursor)) {
+      for (let n = 0; n < count; n++) pairs.add(key.read(cursor), value.read(cursor));
+    }
+    return pairs;
+  };
+  return { read, skip: (cursor) => skipRuns(cursor, [key, value]) };
+}
+
+/** Maps: runs as of arrays. */
 function mapCodec(key: Codec, value: Codec): Codec {
   const read = (cursor: Cursor): Map<unknown, unknown> => {
     const map = new Map<unknown, unknown>();
