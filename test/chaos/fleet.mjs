@@ -68,7 +68,7 @@ export class Fleet {
 
   said() {
     return this.members
-      .map((member) => `--- ${member.service} said:\n${member.process?.said().split('\n').slice(-SAID).join('\n')}`)
+      .map((member) => `--- ${member.service} said:\n${lastOf(member.before)}\n${lastOf(member.process?.said() ?? '')}`)
       .join('\n');
   }
 
@@ -84,4 +84,8 @@ export class Fleet {
 async function migrated(url) {
   const migration = start('apps/homeostat/dist/main.js', ['migrate'], { RECONCILER_DATABASE_URL: url });
   if ((await migration.ended) !== 0) throw new Error(`homeostat migrate failed:\n${migration.said()}`);
+}
+
+function lastOf(said) {
+  return said.split('\n').slice(-SAID).join('\n');
 }

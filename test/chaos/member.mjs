@@ -11,6 +11,8 @@ export class Member {
   special = {};
   /** The folder of the house that it runs from; null: this one. */
   home = null;
+  /** What the process before this one printed last. */
+  before = '';
 
   constructor(service, settings) {
     Object.assign(this, { service, settings });
@@ -46,6 +48,7 @@ export class Member {
   /** Ends it by the signal, and starts it again; resolves to how long it took to end, in milliseconds. */
   async restart(signal, special = {}) {
     const tookMs = await this.process.end(signal);
+    this.before = this.process.said();
     this.special = special;
     this.begin();
     return tookMs;

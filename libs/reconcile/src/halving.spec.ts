@@ -3,7 +3,7 @@ import { Unavailable } from './errors';
 import { halving } from './halving';
 
 /** Runs a batch of numbers in which some are poison; tells what ran, what stood alone, and in how many attempts. */
-async function halved(batch: readonly number[], poison: ReadonlySet<number>) {
+async function halved(batch: readonly number[], poison: ReadonlySet<number>, isSuspect = (_: number) => false) {
   const ran: number[] = [];
   const alone: number[] = [];
   let attempts = 0;
@@ -12,7 +12,7 @@ async function halved(batch: readonly number[], poison: ReadonlySet<number>) {
     if (part.some((one) => poison.has(one))) throw new Error('poison');
     ran.push(...part);
   };
-  await halving(batch, run, async (one) => void alone.push(one));
+  await halving(batch, { run, alone: async (one) => void alone.push(one), isSuspect });
   return { ran, alone, attempts };
 }
 
@@ -40,17 +40,24 @@ describe('halving', () => {
     expect((await halved(batch, new Set([200]))).attempts).toBe(19);
   });
 
+  it('runs those that have failed before apart, so that the others go in one', async () => {
+    const batch = Array.from({ length: 512 }, (_, number) => number);
+    const known = new Set([200, 300]);
+    const { ran, attempts } = await halved(batch, new Set([200]), (one) => known.has(one));
+    expect([ran.length, ran.at(-1), attempts]).toEqual([511, 300, 4]);
+  });
+
   it('throws Unavailable on at once, for no part is at fault', async () => {
     const run = jest.fn().mockRejectedValue(new Unavailable('away'));
     const alone = jest.fn();
-    await expect(halving([1, 2, 3, 4], run, alone)).rejects.toThrow(Unavailable);
+    await expect(halving([1, 2, 3, 4], { run, alone, isSuspect: () => false })).rejects.toThrow(Unavailable);
     expect([run.mock.calls.length, alone.mock.calls.length]).toEqual([1, 0]);
   });
 
   it('hands over the error with the one at fault', async () => {
     const error = new Error('poison');
     const alone = jest.fn().mockResolvedValue(undefined);
-    await halving(['a'], () => Promise.reject(error), alone);
+    await halving(['a'], { run: () => Promise.reject(error), alone, isSuspect: () => false });
     expect(alone).toHaveBeenCalledWith('a', error);
   });
 });

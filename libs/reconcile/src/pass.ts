@@ -36,8 +36,10 @@ export class Pass<Tx> {
       const observed = await this.reconciler.observe(part.map((held) => held.lease.key));
       for (const held of part) looked.push(this.lookAt(held, observed.get(held.lease.key)));
     };
-    await halving(batch, observeAndDecide, async (held, error) => {
-      looked.push(this.failed(held, null, 'observe', error));
+    await halving(batch, {
+      run: observeAndDecide,
+      alone: async (held, error) => void looked.push(this.failed(held, null, 'observe', error)),
+      isSuspect: hasFailed,
     });
     return looked;
   }
@@ -59,10 +61,11 @@ export class Pass<Tx> {
     const commit = async (part: readonly Conclusion[]): Promise<void> => {
       written.push(...(await this.commitUnlessStale(part)));
     };
-    await halving(batch, commit, async (one, error) => {
+    const alone = async (one: Conclusion, error: unknown): Promise<void> => {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
       written.push(...(await this.commitFailure(failed)));
-    });
+    };
+    await halving(batch, { run: commit, alone, isSuspect: ({ held }) => hasFailed(held) });
     for (const { lease, ...look } of written) {
       const { key, traceparent } = lease;
       this.witness.looked({ kind: this.reconciler.kind, key, traceparent, ...look });
@@ -137,6 +140,10 @@ export class Pass<Tx> {
     this.witness.failed({ kind: this.reconciler.kind, ...subject(held), doing: step?.do ?? doing, error });
     return { held, result: this.results.failed(held, step, error) };
   }
+}
+
+function hasFailed({ lease: { failures } }: Held): boolean {
+  return failures > 0;
 }
 
 function subject({ lease: { key, traceparent } }: Held): { key: string; traceparent: string | null } {

@@ -191,7 +191,7 @@ function asUnavailable(error: unknown): unknown {
   const away =
     /^(08...|57P0[1-5]|53...|58030|E[A-Z]+)$/.test(sqlState(error)) ||
     ofTls.test(sqlState(error)) ||
-    /connection (terminated|timeout)|timeout (exceeded|expired)|read timeout|not queryable|support SSL/i.test(
+    /connection (terminated|timeout)|timeout (exceeded|expired)|read timeout|not queryable|after calling end|support SSL/i.test(
       String(error),
     );
   return away

@@ -33,8 +33,8 @@ export class PostgresNotebook implements Notebook<Tx> {
 
   async renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
     const rows = await this.database.query<{ key: string }>(
-      `${held} UPDATE reconcile_status s SET lease_until = clock_timestamp() + make_interval(secs => $5::float8 / 1000)
-       FROM held WHERE s.kind = $1 AND s.key = held.key AND s.key = ANY ($2) RETURNING s.key`,
+      `${held} UPDATE reconcile_status SET lease_until = clock_timestamp() + make_interval(secs => $5::float8 / 1000)
+       WHERE kind = $1 AND key = ANY (ARRAY(SELECT key FROM held)) RETURNING key`,
       [...this.named(kind, leases), leaseMs],
     );
     return new Set(rows.map(({ key }) => key));
@@ -42,8 +42,8 @@ export class PostgresNotebook implements Notebook<Tx> {
 
   async release(kind: string, leases: readonly Lease[]): Promise<void> {
     await this.database.query(
-      `${held} UPDATE reconcile_status s SET lease_holder = NULL, lease_until = NULL
-       FROM held WHERE s.kind = $1 AND s.key = held.key AND s.key = ANY ($2)`,
+      `${held} UPDATE reconcile_status SET lease_holder = NULL, lease_until = NULL
+       WHERE kind = $1 AND key = ANY (ARRAY(SELECT key FROM held))`,
       this.named(kind, leases),
     );
   }
@@ -72,7 +72,8 @@ export class PostgresNotebook implements Notebook<Tx> {
        SELECT coalesce(array_agg(slice.id ORDER BY slice.id) FILTER (
            WHERE s.due_at IS NULL AND s.paused IS NOT TRUE AND s.outcome IS DISTINCT FROM 'stalled'), '{}') AS keys,
          (array_agg(slice.id ORDER BY slice.id DESC))[1] AS last, count(*)::integer AS rows
-       FROM slice LEFT JOIN reconcile_status s ON s.kind = $1 AND s.key = slice.id`,
+       FROM slice LEFT JOIN LATERAL (
+         SELECT due_at, paused, outcome FROM reconcile_status WHERE kind = $1 AND key = slice.id LIMIT 1) AS s ON true`,
       [kind, after, limit],
     );
     const { keys, last, rows } = row!;
@@ -85,7 +86,10 @@ export class PostgresNotebook implements Notebook<Tx> {
   }
 }
 
-/** The leases of kind `$1` that `$4` still has, locked in falling key order as everywhere (migration 0001). */
+/**
+ * The leases of kind `$1` that `$4` still has, locked in falling key order as everywhere (migration 0001). They are not
+ * joined to what is updated: there may be thousands, and a join that is planned while the table is small costs their square.
+ */
 const held = `
   WITH held AS MATERIALIZED (
     SELECT mine.key FROM unnest($2::uuid[], $3::bigint[]) AS mine (key, epoch) CROSS JOIN LATERAL (

@@ -1,0 +1,102 @@
+import { type Lease, StaleLeases } from '@homeostat/reconcile';
+import { type TestDatabase, testDatabase, until } from '@homeostat/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { Database } from './database';
+import { PostgresNotebook, dueOf } from './notebook';
+
+let house: TestDatabase;
+let database: Database;
+let notebook: PostgresNotebook;
+
+beforeAll(async () => {
+  house = await testDatabase();
+});
+beforeEach(() => {
+  database = new Database({ url: house.url, role: 'homeostat_domain', application: 'domain-svc', connections: 1 });
+  notebook = new PostgresNotebook(database, 'a test');
+});
+afterEach(() => database.close());
+afterAll(() => house.close());
+
+test('an epoch that a crash of the server forgot is not given out again', async () => {
+  const [before, after] = ['before', 'after'].map((holder) => new PostgresNotebook(database, holder));
+  const key = uuidv7();
+  await before!.request('domains', [key]);
+  const [forgotten] = await before!.claim('domains', 1, 60_000);
+  await house.sql(
+    `UPDATE reconcile_status SET lease_epoch = 0, lease_holder = NULL, lease_until = NULL WHERE key = '${key}'`,
+  );
+  const [taken] = await after!.claim('domains', 1, 60_000);
+  expect(taken).toMatchObject({ key });
+  const result = {
+    outcome: 'settled',
+    step: null,
+    because: 'a test',
+    fix: null,
+    dueAt: null,
+    failures: 0,
+    tookMs: 1,
+  } as const;
+  const write = (lease: Lease) => database.transaction(async (tx) => tx.record('domains', [{ lease, ...result }]));
+  await expect(write(forgotten!)).rejects.toThrow(StaleLeases);
+  await write(taken!);
+});
+
+test('a wish for a row that another adds at the same moment is kept', async () => {
+  const key = uuidv7();
+  const other = new Database({ url: house.url, role: 'homeostat_domain', application: 'other', connections: 1 });
+  let noted: Promise<void> | undefined;
+  await other.transaction(async (tx) => {
+    await tx.query('SELECT request_look($1, $2)', ['domains', [key]]);
+    noted = database.transaction(async (ours) => ours.look('domains', key));
+    const waiting = `SELECT FROM pg_stat_activity WHERE application_name = 'domain-svc' AND wait_event_type = 'Lock'`;
+    await until('the wish waits for the other', async () => (await house.sql(waiting)).length > 0);
+  });
+  await noted;
+  await other.close();
+  expect(await house.sql(`SELECT generation FROM reconcile_status WHERE key = '${key}'`)).toEqual([
+    { generation: '2' },
+  ]);
+});
+
+/** How many rows of the notebook `work` reads. */
+async function rowsReadBy(work: () => Promise<unknown>): Promise<number> {
+  const before = await rowsRead();
+  await work();
+  await database.query('SELECT pg_stat_force_next_flush()');
+  return (await rowsRead()) - before;
+}
+
+async function rowsRead(): Promise<number> {
+  const [row] = await house.sql<{ read: number }>(
+    `SELECT idx_tup_fetch::float8 + seq_tup_read AS read FROM pg_stat_user_tables WHERE relname = 'reconcile_status'`,
+  );
+  return row!.read;
+}
+
+test('what is due much later is not read by claims and pulses, nor more of it by the audit than its slice', async () => {
+  await house.sql(`WITH made AS (
+      INSERT INTO domain (id, tenant_id, name, token, window_ends_at)
+      SELECT gen_random_uuid(), 'default', n || '.example', '', now() FROM generate_series(1, 20000) AS n RETURNING id)
+    INSERT INTO reconcile_status (kind, key, due_at, rank_at)
+    SELECT 'domains', id, now() + interval '12 h', now() + interval '12 h' FROM made`);
+  await house.sql('VACUUM ANALYZE');
+  const read = await rowsReadBy(async () => {
+    await notebook.claim('domains', 10, 1_000);
+    await dueOf(database, ['domains']);
+    expect((await notebook.unattended('domains', null, 100)).last).not.toBeNull();
+  });
+  expect(read).toBeLessThan(1_000);
+});
+
+test('leases are renewed one by one, however many there are, by a plan that was made when there were none', async () => {
+  await notebook.renew('domains', [], 60_000);
+  await notebook.request(
+    'domains',
+    Array.from({ length: 1_000 }, () => uuidv7()),
+  );
+  const leases = await notebook.claim('domains', 1_000, 60_000);
+  const read = await rowsReadBy(() => notebook.renew('domains', leases, 60_000));
+  expect(leases).toHaveLength(1_000);
+  expect(read).toBeLessThan(10_000);
+});
