@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { mirrored } from './directory/mirror';
 import { type Searched, searched } from './directory/searches';
 import { indexedWorld } from './directory/world';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
@@ -33,6 +34,9 @@ export const directory: Benchmark = {
     { name: 'median of ours, of that', unit: '×' },
     { name: `pass over ${more(count)} tags without a change`, unit: 's' },
     { name: 'the pass beyond the listing alone', unit: 's', bar: 1 },
+    { name: `sync of ${less(count)} records`, unit: 's' },
+    { name: 'the same by bare regsync', unit: 's' },
+    { name: 'sync, of bare regsync', unit: '×', bar: 1.3 },
   ],
   run,
 };
@@ -55,6 +59,23 @@ async function run(settings: Settings): Promise<Measured> {
     'median of ours, of that': full.p50Ms / full.peerMs,
     [`pass over ${more(count)} tags without a change`]: full.passS,
     'the pass beyond the listing alone': full.passS - full.listingS,
+    ...(await syncing(settings, less(count))),
+  };
+}
+
+/** Between two registries by distribution; nothing where the programs are missing. */
+async function syncing({ set, profileDir, progress, say }: Settings, count: number): Promise<Measured> {
+  progress(`copying ${count} records by regsync, alone and led by a sync`);
+  const copied = await mirrored(count, { settings: set, profileDir });
+  if (copied === null) {
+    say('no sync was measured: `node test/registries.mjs` brings a registry and regsync');
+    return {};
+  }
+  const { oursS, bareS } = copied;
+  return {
+    [`sync of ${count} records`]: oursS,
+    'the same by bare regsync': bareS,
+    'sync, of bare regsync': oursS / bareS,
   };
 }
 

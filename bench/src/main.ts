@@ -1,38 +1,41 @@
 import { join } from 'node:path';
 import { Argument, Command, InvalidArgumentError } from 'commander';
+import { churn } from './churn.bench';
 import { deployments } from './deployments.bench';
 import { directory } from './directory.bench';
+import { events } from './events.bench';
 import { fleet } from './fleet.bench';
 import type { Benchmark } from './harness/benchmark';
-import { load, machineFacts } from './harness/machine';
-import { type Result, tableOf, writeReport } from './harness/report';
+import { writeDocument } from './harness/document';
+import { machineFacts } from './harness/machine';
+import { type Report, type Result, tableOf, writeReport } from './harness/report';
+import { type Options, resultsOf } from './harness/rounds';
 import { progress, say } from './harness/screen';
 import { stopAll } from './house/cleanup';
 import { idle } from './idle.bench';
+import { interference } from './interference.bench';
 import { lakehouse } from './lakehouse.bench';
 import { looks } from './looks.bench';
 import { one } from './one.bench';
+import { replicas } from './replicas.bench';
 import { tables } from './tables.bench';
+import { takeover } from './takeover.bench';
 
-const benchmarks: readonly Benchmark[] = [deployments, one, idle, fleet, looks, directory, lakehouse, tables];
+const benchmarks: readonly Benchmark[] = [
+  ...[looks, deployments, replicas, one, fleet, events, idle, takeover, interference],
+  ...[directory, lakehouse, tables, churn],
+];
 const names = benchmarks.map(({ name }) => name);
 const resultsDir = join(__dirname, '../results');
-
-interface Options {
-  readonly count?: number;
-  readonly runs: number;
-  readonly smoke: boolean;
-  readonly set: Record<string, string>;
-  readonly profile: boolean;
-}
+const docsDir = join(__dirname, '../../docs');
 
 const program = new Command('bench')
   .description(
     'Measures the platform on an embedded PostgreSQL, in one process or as a fleet, and holds the figures against their bars.',
   )
-  .addArgument(new Argument('[benchmarks...]', 'which ones').choices(names).default(names, 'all'))
-  .option('--count <number>', 'deployments, or settled resources, instead of what each benchmark has by itself', whole)
-  .option('--runs <number>', 'runs of each; the table shows their medians', whole, 3)
+  .addArgument(new Argument('[benchmarks...]', 'which ones').choices(['all', ...names]).default(['all'], 'all'))
+  .option('--count <number>', 'how many of what each benchmark is about, instead of what it has by itself', whole)
+  .option('--runs <number>', 'runs of each, five where it says nothing else; the table shows their medians', whole)
   .option('--smoke', 'small sizes, one run, no report: only whether each still runs', false)
   .option('--set <NAME=value>', 'a setting of the services; may be given again', setting, {})
   .option(
@@ -40,45 +43,29 @@ const program = new Command('bench')
     'also writes CPU profiles of the process, and shows the costliest statements; it slows things down',
     false,
   )
-  .action(async (wanted: readonly string[], options: Options) => {
-    const at = new Date().toISOString();
-    progress('looking at the machine');
-    const machine = await machineFacts();
-    for (const [name, value] of Object.entries(machine)) say(`${name}: ${value}`);
-    const results: Result[] = [];
-    for (const benchmark of benchmarks.filter(({ name }) => wanted.includes(name))) {
-      results.push(await resultOf(benchmark, options));
-      progress('');
-      process.stdout.write(`\n${tableOf(results.at(-1)!)}\n`);
-    }
-    if (!options.smoke) say(`\nwritten to ${await writeReport(resultsDir, { at, machine, results })}`);
-  });
+  .action((wanted: readonly string[], options: Options) => measure(wanted, options));
 
-async function resultOf(benchmark: Benchmark, options: Options): Promise<Result> {
-  const { count: given, smoke, set, profile } = options;
-  const { name, about, figures } = benchmark;
-  const count = given ?? (smoke ? benchmark.smoke : benchmark.count);
-  const wanted = smoke ? 1 : options.runs;
-  const runs: Result['runs'][number][] = [];
-  const loads: number[] = [];
-  while (runs.length < wanted) {
-    const head = `${name}, run ${runs.length + 1} of ${wanted}`;
-    say(`${head}: ${count}`);
-    loads.push(load());
-    const profileDir = profile ? join(resultsDir, 'profiles') : undefined;
-    runs.push(
-      await benchmark.run({ count, smoke, set, profileDir, progress: (line) => progress(`${head}: ${line}`), say }),
-    );
+program
+  .command('report')
+  .description('Writes docs/benchmarks.md, with plots, from the latest results of each benchmark')
+  .action(async () => say(`written to ${await writeDocument(resultsDir, docsDir, benchmarks)}`));
+
+/** What is done is written down after each benchmark: all of them take hours. */
+async function measure(wanted: readonly string[], options: Options): Promise<void> {
+  const at = new Date().toISOString();
+  progress('looking at the machine');
+  const machine = await machineFacts();
+  for (const [name, value] of Object.entries(machine)) say(`${name}: ${value}`);
+  const results: Result[] = [];
+  const report: Report = { at, machine, results };
+  const profileDir = options.profile ? join(resultsDir, 'profiles') : undefined;
+  for (const benchmark of benchmarks.filter(({ name }) => wanted.includes('all') || wanted.includes(name))) {
+    const latest = await resultsOf(benchmark, { ...options, profileDir });
+    results.push(...latest);
+    progress('');
+    for (const result of latest) process.stdout.write(`\n${tableOf(result)}\n`);
+    if (!options.smoke) say(`\nwritten to ${await writeReport(resultsDir, report)}`);
   }
-  return {
-    benchmark: name,
-    about,
-    count,
-    settings: { ...benchmark.settings, ...set },
-    figures: figures(count),
-    runs,
-    loads,
-  };
 }
 
 function whole(text: string): number {

@@ -39,7 +39,7 @@ async function run({ count, set, progress, profileDir }: Settings): Promise<Meas
   }
 }
 
-interface Sample {
+export interface Sample {
   readonly requestMs: number;
   readonly rowsMs: number;
   readonly lookMs: number;
@@ -66,7 +66,8 @@ function figuresOf(samples: readonly Sample[]): Measured {
   ]) as Measured;
 }
 
-async function deployed(house: House, project_id: string, n: number): Promise<Sample> {
+/** Asks for a deployment over HTTP, the `n`-th of its project, once the pool is full, and waits until it is ready. */
+export async function deployed(house: House, project_id: string, n: number): Promise<Sample> {
   const environment = await post(house, 'environments', { project_id, name: `env-${n}` });
   await poolIsFull(house);
   const startedMs = performance.now();
@@ -104,7 +105,8 @@ async function poolIsFull({ database }: House): Promise<void> {
   }
 }
 
-async function post({ url }: House, kind: string, body: object): Promise<{ id: string }> {
+/** Makes something over HTTP. Throws unless it was made. */
+export async function post({ url }: House, kind: string, body: object): Promise<{ id: string }> {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(`${url}/v1/${kind}`, { method: 'POST', headers, body: JSON.stringify(body) });
   if (answer.status !== 201) throw new Error(`POST /v1/${kind}: ${answer.status} ${await answer.text()}`);

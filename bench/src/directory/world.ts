@@ -5,7 +5,7 @@ const SLICE = 5_000;
 
 const insert = `
   WITH made AS (
-    SELECT gen_random_uuid() AS id, n.cid, r, r ->> 'name' AS name, r ->> 'version' AS version, r #>> '{skills,0,id}' AS skill,
+    SELECT uuidv7() AS id, n.cid, r, r ->> 'name' AS name, r ->> 'version' AS version, r #>> '{skills,0,id}' AS skill,
       r ->> 'schema_version' AS schema, r ->> 'created_at' AS at, r #>> '{locators,0,urls,0}' AS url
     FROM unnest($1::text[], $2::jsonb[]) AS n (cid, r)
   ), records AS (

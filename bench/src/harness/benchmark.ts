@@ -24,10 +24,19 @@ export interface Settings {
   readonly progress: (line: string) => void;
   /** Told what is worth keeping on the screen. */
   readonly say: (line: string) => void;
+  /** Told the points of a line, for the report's plots. */
+  readonly plot: (line: string, x: number, y: number) => void;
 }
 
 /** Figures by name, from one run. */
 export type Measured = Readonly<Record<string, number>>;
+
+/** What the sizes of one benchmark say about each other. */
+export interface Across {
+  readonly figures: readonly Figure[];
+  /** From one round of all sizes. */
+  measure(bySize: ReadonlyMap<number, Measured>): Measured;
+}
 
 export interface Benchmark {
   readonly name: string;
@@ -36,6 +45,11 @@ export interface Benchmark {
   readonly count: number;
   /** What `count` is where it only matters that the benchmark still runs. */
   readonly smoke: number;
+  /** Runs when none are asked for: five, unless one says as much. */
+  readonly runs?: number;
+  /** Taken in turns when no count is given, instead of `count`. */
+  readonly sizes?: readonly number[];
+  readonly across?: Across;
   readonly settings: Readonly<Record<string, string>>;
   figures(count: number): readonly Figure[];
   run(settings: Settings): Promise<Measured>;

@@ -5,7 +5,10 @@ import type { Figure, Measured } from './benchmark';
 import type { Facts } from './machine';
 import { median } from './statistics';
 
-/** All runs of one benchmark. */
+/** Points, x before y, by the name of their line. */
+export type Lines = Readonly<Record<string, readonly (readonly [number, number])[]>>;
+
+/** All runs of one benchmark at one size. */
 export interface Result {
   readonly benchmark: string;
   readonly about: string;
@@ -13,6 +16,8 @@ export interface Result {
   readonly settings: Readonly<Record<string, string>>;
   readonly figures: readonly Figure[];
   readonly runs: readonly Measured[];
+  /** Lines that the last run has drawn, by name. */
+  readonly lines?: Lines;
   /** How busy the machine was as each run began; the benchmark itself is in the later ones. */
   readonly loads: readonly number[];
 }
@@ -26,7 +31,7 @@ export interface Report {
 
 /** Lines between rows say nothing that the rows do not. */
 const plain = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
-const head = ['', 'median', 'least … most', 'bar', 'of the bar', 'original', 'original : ours'];
+const head = ['', 'median', 'least … most', 'bar', 'of the bar', 'bar held', 'original', 'original : ours'];
 
 /** The table for a terminal. */
 export function tableOf(result: Result): string {
@@ -46,25 +51,29 @@ export async function writeReport(folder: string, report: Report): Promise<strin
 }
 
 function markdownOf({ at, machine, results }: Report): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const facts = Object.entries(machine).map(([name, value]) => `- ${name}: ${value}`);
-  const tables = results.flatMap((result) => [
-    ...['', `## ${result.benchmark}`, '', titleOf(result), ''],
-    ...[line(head), line(head.map((_, at) => (at === 0 ? '---' : '---:'))), ...rowsOf(result).map(line)],
-  ]);
+  const tables = results.flatMap((result) => ['', `## ${result.benchmark}`, '', titleOf(result), '', ...grid(result)]);
   return `${[`# Benchmarks of ${at}`, '', ...facts, ...tables].join('\n')}\n`;
 }
 
-function titleOf({ benchmark, about, count, settings, runs, loads }: Result): string {
+/** The table in Markdown, line by line. */
+export function grid(result: Result): string[] {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, at) => (at === 0 ? '---' : '---:'))), ...rowsOf(result).map(line)];
+}
+
+/** What was measured, in one sentence. */
+export function titleOf({ benchmark, about, count, settings, runs, loads }: Result): string {
   const set = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   const where = set.length > 0 ? set.join(' ') : 'default settings';
   return `${benchmark}: ${count} ${about}; ${where}; ${runs.length} run(s), load before each: ${loads.join(', ')}`;
 }
 
-function rowsOf({ figures, runs }: Result): string[][] {
+/** The rows of the table: name, median, least and most, bar, part of it, whether it is held, the original, beside ours. */
+export function rowsOf({ figures, runs }: Result): string[][] {
   return figures.map(({ name, unit, bar, atLeast, original }) => {
     const values = runs.map((run) => run[name]!);
-    if (values.some(Number.isNaN)) return [name, 'not known here', '', '', '', '', ''];
+    if (!values.every(Number.isFinite)) return [name, 'not known here', ...head.slice(2).map(() => '')];
     const middle = median(values);
     const wanted = bar ?? atLeast;
     const inUnit = (value: number): string => [digits(value), unit].filter(Boolean).join(' ');
@@ -74,13 +83,23 @@ function rowsOf({ figures, runs }: Result): string[][] {
       `${digits(Math.min(...values))} … ${digits(Math.max(...values))}`,
       bar !== undefined ? `≤ ${inUnit(bar)}` : atLeast !== undefined ? `≥ ${inUnit(atLeast)}` : '',
       wanted === undefined ? '' : `${digits(middle / wanted)} ×`,
+      wanted === undefined ? '' : isHeld(middle, { bar, atLeast }) ? 'yes' : '**no**',
       original === undefined ? '' : inUnit(original),
       original === undefined ? '' : `${digits(original / middle)} : 1`,
     ];
   });
 }
 
+function isHeld(value: number, { bar = Infinity, atLeast = -Infinity }: Pick<Figure, 'bar' | 'atLeast'>): boolean {
+  return value <= bar && value >= atLeast;
+}
+
+/** The name under which the sizes of a benchmark are compared. */
+export function comparisonOf(benchmark: string): string {
+  return `${benchmark}, sizes compared`;
+}
+
 /** Three digits that mean something. */
-function digits(value: number): string {
+export function digits(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
 }

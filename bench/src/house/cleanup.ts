@@ -12,10 +12,13 @@ export async function stoppable<T extends object>(
   build: (undo: Undo[]) => Promise<T>,
 ): Promise<T & { stop(): Promise<void> }> {
   const undo: Undo[] = [];
-  const stop = async (): Promise<void> => {
+  let stopping: Promise<void> | null = null;
+  const undoAll = async (): Promise<void> => {
     while (undo.length > 0) await undo.pop()!();
     open.delete(stop);
   };
+  // An interruption and the benchmark's own end may both ask for it; step by step it must be for either.
+  const stop = (): Promise<void> => (stopping ??= undoAll());
   open.add(stop);
   try {
     return { ...(await build(undo)), stop };

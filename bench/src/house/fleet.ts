@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startRabbitmq } from '@homeostat/platform';
 import { services } from '@homeostat/homeostat';
+import { type Child, openChild } from './child';
 import { stoppable } from './cleanup';
-import { makeFolder } from './house';
+import { makeFolder, quiet } from './house';
+import type { Serve } from './process';
 import { cpuMsOfFamily } from './processes';
 import { type Database, startDatabase } from './postgres';
 
@@ -19,6 +21,8 @@ export interface Fleet {
   readonly brokerUrl: string;
   /** Where the API of a service is. */
   url(service: string): string;
+  /** Asks something of each replica of deploy-svc, if there is a builder in them; `inputs` are one for each. */
+  order<Output>(name: string, inputs: readonly unknown[]): Promise<Output[]>;
   /** CPU time that each service, the database and the broker have used so far; NaN where it is not known. */
   cpuMs(): Promise<Readonly<Record<string, number>>>;
   stop(): Promise<void>;
@@ -26,12 +30,24 @@ export interface Fleet {
 
 interface Member {
   readonly name: string;
-  readonly child: ChildProcess;
+  readonly pid: number;
   readonly url: string;
+  readonly order: Child['order'] | null;
+  stop(): Promise<void>;
+}
+
+export interface FleetOptions {
+  /** Of each service. */
+  readonly replicas?: number;
+  /** With each deploy-svc, in its process, somebody who asks for deployments and a builder that is never late. */
+  readonly hands?: boolean;
 }
 
 /** Builds and starts one. Throws what hinders it, and leaves nothing behind then. */
-export function openFleet(settings: Readonly<Record<string, string>>): Promise<Fleet> {
+export function openFleet(
+  settings: Readonly<Record<string, string>>,
+  { replicas = 1, hands = false }: FleetOptions = {},
+): Promise<Fleet> {
   return stoppable(async (undo) => {
     const folder = await makeFolder();
     undo.push(() => rm(folder, { recursive: true }));
@@ -42,33 +58,44 @@ export function openFleet(settings: Readonly<Record<string, string>>): Promise<F
     undo.push(broker.stop);
     const servers = { RECONCILER_DATABASE_URL: database.url, RECONCILER_AMQP_URL: broker.url };
     const members: Member[] = [];
-    for (const { name } of services) {
-      members.push(await started(name, { ...servers, ...settings }));
-      undo.push(() => ended(members.pop()!.child));
+    for (const { name } of Array.from({ length: replicas }, () => services).flat()) {
+      const start = hands && name === 'deploy-svc' ? peopled : started;
+      const member = await start(name, { ...quiet, ...servers, ...settings });
+      members.push(member);
+      undo.push(member.stop);
     }
     await Promise.all(members.map(ready));
     const cpuMs = async (): Promise<Record<string, number>> => {
       const pids = [
-        ...members.map(({ name, child }) => [name, child.pid!] as const),
+        ...members.map(({ name, pid }, at) => [at < services.length ? name : `${name} (${at})`, pid] as const),
         ['RabbitMQ', broker.pid] as const,
       ];
       const spent = pids.map(async ([name, pid]) => [name, await cpuMsOfFamily(pid)] as const);
       return { ...Object.fromEntries(await Promise.all(spent)), PostgreSQL: (await database.cpuMs()) ?? NaN };
     };
     const url = (service: string): string => members.find(({ name }) => name === service)!.url;
-    return { database, brokerUrl: broker.url, url, cpuMs };
+    const order = <Output>(name: string, inputs: readonly unknown[]): Promise<Output[]> =>
+      Promise.all(members.flatMap((one) => one.order ?? []).map((ask, at) => ask<Output>(name, inputs[at])));
+    return { database, brokerUrl: broker.url, url, order, cpuMs };
   });
 }
 
 async function started(name: string, settings: Readonly<Record<string, string>>): Promise<Member> {
   const port = await freePort();
-  const env = { RECONCILER_HTTP_PORT: String(port), RECONCILER_LOG_LEVEL: 'warn', ...settings };
+  const env = { ...settings, RECONCILER_HTTP_PORT: String(port) };
   const program = join(__dirname, '../../../apps', name, 'dist/main.js');
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'inherit', 'inherit'] });
-  return { name, child, url: `http://127.0.0.1:${port}` };
+  return { name, pid: child.pid!, url: `http://127.0.0.1:${port}`, order: null, stop: () => ended(child) };
 }
 
-async function ready({ name, url }: Member): Promise<void> {
+async function peopled(name: string, settings: Readonly<Record<string, string>>): Promise<Member> {
+  const { pid, order, stop } = openChild(join(__dirname, 'process.js'));
+  const url = await order<string>('serve', { settings, only: name } satisfies Serve);
+  return { name, pid, url, order, stop };
+}
+
+/** Waits until a service says that it is ready. Throws after a minute. */
+export async function ready({ name, url }: Pick<Member, 'name' | 'url'>): Promise<void> {
   const answers = (): Promise<boolean> =>
     fetch(`${url}/readyz`).then(
       ({ ok }) => ok,

@@ -1,9 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Child, openChild } from './child';
 import { stoppable } from './cleanup';
-import type { Answer, Usage } from './orders';
+import type { Usage } from './orders';
+import type { Serve } from './process';
 import { type Database, startDatabase } from './postgres';
 
 /** All services in one process of their own, on a fresh embedded PostgreSQL. */
@@ -11,8 +11,7 @@ export interface House {
   readonly database: Database;
   /** Where its API is. */
   readonly url: string;
-  /** Asks something of the process. Throws what went wrong there. */
-  order<Output>(name: string, input?: unknown): Promise<Output>;
+  readonly order: Child['order'];
   usage(): Promise<Spent>;
   stop(): Promise<void>;
 }
@@ -39,10 +38,11 @@ export function openHouse({ settings, fill, profileDir }: HouseOptions): Promise
     undo.push(database.stop);
     await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
     await fill?.(database);
-    const child = spawned(profileDir);
-    undo.push(() => ended(child));
-    const order = ordersTo(child);
-    const url = await order<string>('serve', { ...fixed, RECONCILER_DATABASE_URL: database.url, ...settings });
+    const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+    const { order, stop } = openChild(join(__dirname, 'process.js'), execArgv);
+    undo.push(stop);
+    const told = { ...quiet, RECONCILER_DATABASE_URL: database.url, ...settings };
+    const url = await order<string>('serve', { settings: told } satisfies Serve);
     const usage = async (): Promise<Spent> => ({
       ...(await order<Usage>('usage')),
       postgresCpuMs: await database.cpuMs(),
@@ -58,32 +58,5 @@ export async function makeFolder(): Promise<string> {
   return folder;
 }
 
-const fixed = { RECONCILER_HTTP_PORT: '0', RECONCILER_LOG_LEVEL: 'warn' };
-
-/** Its environment is empty, so that it runs with the settings that it is given and with defaults. */
-function spawned(profileDir: string | undefined): ChildProcess {
-  const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  return fork(join(__dirname, 'process.js'), { env: {}, execArgv });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.connected) child.disconnect();
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-}
-
-function ordersTo(child: ChildProcess): House['order'] {
-  const waiting = new Map<number, (answer: Omit<Answer, 'id'>) => void>();
-  let last = 0;
-  child.on('message', ({ id, ...answer }: Answer) => waiting.get(id)?.(answer));
-  child.once('exit', (code) => waiting.forEach((settle) => settle({ error: `the process ended with ${code}` })));
-  return <Output>(name: string, input: unknown = null) =>
-    new Promise<Output>((done, failed) => {
-      const id = (last += 1);
-      waiting.set(id, ({ output, error }) => {
-        waiting.delete(id);
-        if (error === undefined) done(output as Output);
-        else failed(new Error(error));
-      });
-      child.send({ id, order: name, input });
-    });
-}
+/** What every process of a benchmark is told. */
+export const quiet = { RECONCILER_HTTP_PORT: '0', RECONCILER_LOG_LEVEL: 'warn' };

@@ -30,3 +30,8 @@ export function obey<Input>(name: string, work: (input: Input) => unknown): void
       .catch((error: unknown) => send({ error: String((error as Error).stack) }));
   });
 }
+
+/** Milliseconds by a clock that all processes of this machine share; only differences mean something. */
+export function sharedMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}

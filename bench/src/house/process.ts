@@ -3,7 +3,7 @@ import { services } from '@homeostat/homeostat';
 import { Hands } from './hands.events';
 import { type Usage, obey } from './orders';
 
-/** The process that is measured: all services in one, and a builder that is never late. */
+/** The process that is measured: all services in one or one of them, and with deploy-svc a builder that is never late. */
 const peopled = services.map((service) =>
   service.name === 'deploy-svc' ? { ...service, controllers: [...service.controllers, Hands] } : service,
 );
@@ -19,8 +19,15 @@ function usage(): Usage {
   };
 }
 
-obey('serve', async (settings: Record<string, string>) => {
-  const running = await serve(peopled, settings);
+/** `only`: the service that is served; undefined: all of them. */
+export interface Serve {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly only?: string;
+}
+
+obey('serve', async ({ settings, only }: Serve) => {
+  const wanted = peopled.filter(({ name }) => only === undefined || name === only);
+  const running = await serve(wanted, settings);
   process.once('disconnect', () => void running.stop().then(() => process.exit()));
   return running.url;
 });

@@ -18,7 +18,7 @@ const statements = [
      build_id, image_id, CASE WHEN ready THEN vm_id END, now(), CASE WHEN NOT ready THEN now() END FROM run ORDER BY n, of`,
   `INSERT INTO vm_claim (id, tenant_id, deployment_id, image_id, port) SELECT claim_id, 'default', id, image_id, 8080 FROM run WHERE ready`,
   `INSERT INTO vm (id, tenant_id, region_id, number, private_ip, claim_id, image_id, status)
-   SELECT vm_id, 'default', (SELECT id FROM region), n - 1, inet '10.76.0.2' + 8 * (n - 1), claim_id, image_id, 'running'
+   SELECT vm_id, 'default', (SELECT id FROM region), n - 1, inet '10.64.0.2' + 8 * (n - 1), claim_id, image_id, 'running'
    FROM run WHERE ready`,
   `UPDATE vm_claim SET vm_id = live.vm_id, bound_at = now() FROM live WHERE id = claim_id`,
   `INSERT INTO vm_address (number, vm_id) SELECT n - 1, vm_id FROM live`,
@@ -32,6 +32,9 @@ const statements = [
    UNION ALL SELECT 'deployments', id, NULL, now(), 'settled', 'it is as it should be', now() FROM run
    UNION ALL SELECT 'vms', vm_id, NULL, now(), 'settled', 'running its deployment', now() FROM live`,
 ];
+
+/** Where there is room for the VMs of a million resources. */
+export const WORLD_NETWORK = '10.64.0.0/12';
 
 /** Fills the database with so many resources for which nothing is to be done: domains and deployments with their builds and VMs. */
 export async function settledWorld({ query }: Database, count: number): Promise<void> {

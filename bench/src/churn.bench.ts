@@ -1,0 +1,136 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { median } from './harness/statistics';
+import type { DeployOrder } from './house/hands.events';
+import { type House, openHouse } from './house/house';
+import type { Database } from './house/postgres';
+
+const PER_SECOND = 20;
+const ENVIRONMENTS = 200;
+const SAMPLE_S = 10;
+/** Until tables, caches and heap have come to their size. */
+const WARM_UP_MIN = 5;
+
+const DEAD = 'dead rows, of all';
+const TABLES = 'bytes of tables per live row';
+const INDEXES = 'bytes of indexes per live row';
+const LATENCY = 'from created_at to ready_at, median';
+const MEMORY = 'memory of the process';
+const lines = [
+  { name: DEAD, unit: '%' },
+  { name: TABLES, unit: 'B' },
+  { name: INDEXES, unit: 'B' },
+  { name: LATENCY, unit: 'ms' },
+  { name: MEMORY, unit: 'MB' },
+];
+const drift = (name: string): string => `${name}: drift`;
+
+/** Whether a house that is never at rest stays as it was after its first minutes. */
+export const churn: Benchmark = {
+  name: 'churn',
+  about: `minutes of change: ${PER_SECOND} deployments a second, each superseding another, whose VM goes back to the pool; figures of the last five minutes, and their drift beside the five after the first ${WARM_UP_MIN}; of fewer than 15 minutes, thirds`,
+  count: 30,
+  smoke: 1,
+  runs: 1,
+  settings: { RECONCILER_VM_POOL_SIZE: '50', RECONCILER_DEPLOYMENT_GRACE_PERIOD: '2s' },
+  figures: () => [
+    ...lines.map(({ name }) => ({ name: drift(name), unit: '%', bar: 10 })),
+    ...lines,
+    { name: 'deployments made', unit: '' },
+    { name: 'dead rows, of all, most', unit: '%' },
+  ],
+  run,
+};
+
+type Sample = Readonly<Record<string, number>> & { readonly minute: number };
+
+async function run(settings: Settings): Promise<Measured> {
+  const house = await openHouse({ settings: { ...churn.settings, ...settings.set }, profileDir: settings.profileDir });
+  try {
+    const minutes = settings.smoke ? 0.15 : settings.count;
+    const ended = new AbortController();
+    const load = changing(house, ended.signal);
+    const samples = await sampled(house, minutes, settings).finally(() => ended.abort());
+    const made = await load;
+    return { ...figuresOf(samples, minutes), 'deployments made': made };
+  } finally {
+    await house.stop();
+  }
+}
+
+/** One transaction a second, until told to stop; resolves to how many deployments that made. */
+async function changing(house: House, ended: AbortSignal): Promise<number> {
+  const order = await environmentsOf(house.database);
+  const startedMs = Date.now();
+  for (let second = 0; ; second += 1) {
+    await pause(Math.max(0, startedMs + second * 1_000 - Date.now()));
+    if (ended.aborted) return second * PER_SECOND;
+    const first = (second * PER_SECOND) % ENVIRONMENTS;
+    const environments = order.environments.slice(first, first + PER_SECOND);
+    await house.order('deploy', { ...order, environments } satisfies DeployOrder);
+  }
+}
+
+async function environmentsOf({ query }: Database): Promise<DeployOrder> {
+  const rows = await query<{ id: string; projectId: string }>(
+    `WITH p AS (INSERT INTO project (id, tenant_id, name) VALUES (gen_random_uuid(), 'default', 'bench') RETURNING id)
+     INSERT INTO environment (id, tenant_id, project_id, name)
+     SELECT gen_random_uuid(), 'default', p.id, n FROM p, generate_series(1, $1::integer) AS n
+     RETURNING id, project_id AS "projectId"`,
+    [ENVIRONMENTS],
+  );
+  return { projectId: rows[0]!.projectId, environments: rows.map(({ id }) => id) };
+}
+
+async function sampled(house: House, minutes: number, { smoke, progress, plot }: Settings): Promise<Sample[]> {
+  const everyS = smoke ? 1 : SAMPLE_S;
+  const startedMs = Date.now();
+  const samples: Sample[] = [];
+  while (Date.now() < startedMs + minutes * 60_000) {
+    await pause(everyS * 1_000);
+    const minute = (Date.now() - startedMs) / 60_000;
+    progress(`${minute.toFixed(1)} of ${minutes.toFixed(1)} minutes`);
+    const sample: Sample = {
+      minute,
+      ...(await sizes(house.database)),
+      [LATENCY]: await latency(house.database, everyS),
+    };
+    samples.push({ ...sample, [MEMORY]: (await house.usage()).rssMb });
+    for (const { name, unit } of lines) plot(`${name} (${unit})`, minute, samples.at(-1)![name]!);
+  }
+  return samples;
+}
+
+/** Of all tables together: history and ended deployments stay, so the sizes are held against the rows that live. */
+async function sizes({ query }: Database): Promise<Measured> {
+  await query('SELECT pg_stat_clear_snapshot()');
+  const [row] = await query<{ dead: number; live: number; tables: number; indexes: number }>(
+    `SELECT sum(n_dead_tup)::float8 AS dead, sum(n_live_tup)::float8 AS live, sum(pg_table_size(relid))::float8 AS tables,
+       sum(pg_indexes_size(relid))::float8 AS indexes FROM pg_stat_user_tables`,
+  );
+  const { dead, live, tables, indexes } = row!;
+  return { [DEAD]: (100 * dead) / (dead + live), [TABLES]: tables / live, [INDEXES]: indexes / live };
+}
+
+async function latency({ query }: Database, ofLastS: number): Promise<number> {
+  const [row] = await query<{ ms: number | null }>(
+    `SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ready_at - created_at)) * 1000 AS ms FROM deployment
+     WHERE ready_at > now() - make_interval(secs => $1::float8)`,
+    [ofLastS],
+  );
+  return row!.ms ?? NaN;
+}
+
+function figuresOf(samples: readonly Sample[], minutes: number): Measured {
+  const span = Math.min(WARM_UP_MIN, minutes / 3);
+  const of = (name: string, from: number, until: number): number =>
+    median(samples.filter(({ minute }) => minute > from && minute <= until).map((sample) => sample[name]!));
+  const end = samples.at(-1)!.minute;
+  const measured: Record<string, number> = {};
+  for (const { name } of lines) {
+    const early = of(name, span, 2 * span);
+    measured[name] = of(name, end - span, end);
+    measured[drift(name)] = 100 * (measured[name] / early - 1);
+  }
+  return { ...measured, 'dead rows, of all, most': Math.max(...samples.map((sample) => sample[DEAD]!)) };
+}
