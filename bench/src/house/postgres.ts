@@ -63,7 +63,7 @@ async function statementsIn(log: string): Promise<number> {
   return lines.filter((line) => /^(?!bench )\S+ LOG: {2}(execute|statement)\b/.test(line)).length;
 }
 
-async function askOnce(url: string, sql: string): Promise<void> {
+export async function askOnce(url: string, sql: string): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query(sql);

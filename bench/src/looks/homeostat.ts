@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Database, PostgresNotebook, type Tx, processTimers } from '@homeostat/platform';
+import { Database, PostgresNotebook, type Tx, migrate, processTimers } from '@homeostat/platform';
 import { Loop, type Reconciler, type Witness, engineDefaults, settle } from '@homeostat/reconcile';
 import { BATCH, CONNECTIONS, type Contender, type Opened } from './contender';
 
@@ -27,6 +27,7 @@ export const batched: Contender = {
 };
 
 async function opened(url: string, shape: { readonly batch: number; readonly passes: number }): Promise<Opened> {
+  await migrate(url);
   const database = new Database({ url, role: null, application: 'looks', connections: CONNECTIONS });
   const notebook = new PostgresNotebook(database, 'bench');
   let loop: Loop<Tx> | null = null;
