@@ -41,3 +41,13 @@ test('a database that is closed is away, and is not opened anew', async () => {
     await expect(database.transaction((tx) => tx.query('SELECT 1'))).rejects.toThrow(Unavailable);
   }
 });
+
+test('a database that is closed in the middle of a piece of work is away for the rest of it', async () => {
+  const database = databaseAt(house.url);
+  await database.query('SELECT 1');
+  const work = database.transaction(async (tx) => {
+    await database.close();
+    await tx.query('SELECT 1');
+  });
+  await expect(work).rejects.toThrow(Unavailable);
+});
