@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { orderOf } from './deployments.bench';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { median } from './harness/statistics';
 import type { DeployOrder } from './house/hands.events';
@@ -60,7 +61,7 @@ async function run(settings: Settings): Promise<Measured> {
 
 /** One transaction a second, until told to stop; resolves to how many deployments that made. */
 async function changing(house: House, ended: AbortSignal): Promise<number> {
-  const order = await environmentsOf(house.database);
+  const order = await orderOf(house.database, ENVIRONMENTS);
   const startedMs = Date.now();
   for (let second = 0; ; second += 1) {
     await pause(Math.max(0, startedMs + second * 1_000 - Date.now()));
@@ -69,17 +70,6 @@ async function changing(house: House, ended: AbortSignal): Promise<number> {
     const environments = order.environments.slice(first, first + PER_SECOND);
     await house.order('deploy', { ...order, environments } satisfies DeployOrder);
   }
-}
-
-async function environmentsOf({ query }: Database): Promise<DeployOrder> {
-  const rows = await query<{ id: string; projectId: string }>(
-    `WITH p AS (INSERT INTO project (id, tenant_id, name) VALUES (gen_random_uuid(), 'default', 'bench') RETURNING id)
-     INSERT INTO environment (id, tenant_id, project_id, name)
-     SELECT gen_random_uuid(), 'default', p.id, n FROM p, generate_series(1, $1::integer) AS n
-     RETURNING id, project_id AS "projectId"`,
-    [ENVIRONMENTS],
-  );
-  return { projectId: rows[0]!.projectId, environments: rows.map(({ id }) => id) };
 }
 
 async function sampled(house: House, minutes: number, { smoke, progress, plot }: Settings): Promise<Sample[]> {

@@ -1,9 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import type { DeployOrder } from './house/hands.events';
 import { type House, type Spent, openHouse } from './house/house';
 import type { Database } from './house/postgres';
 import { type ServerWork, costliest, workOf } from './house/server-work';
+import { until } from './house/until';
 
 const POOL_SIZE = 500;
 const WITHIN_MS = 600_000;
@@ -80,7 +80,7 @@ async function run({ count, set, profileDir, progress, say }: Settings): Promise
 /** Waits until there are VMs for the first ones. */
 export async function poolIsFull({ query }: Database, progress: Settings['progress']): Promise<void> {
   progress('filling the pool');
-  await until(async () => {
+  await until('the pool is full', WITHIN_MS, async () => {
     const [row] = await query<{ full: boolean }>(
       `SELECT count(*) = $1 AND NOT EXISTS (SELECT FROM reconcile_status WHERE due_at < now()) AS full FROM vm WHERE status = 'pooling'`,
       [POOL_SIZE],
@@ -106,7 +106,7 @@ export async function orderOf({ query }: Database, count: number): Promise<Deplo
 /** The questions should not be what is measured: while some wait the first of them is found soon, and the rest is told twice a second. */
 export async function allReady({ query }: Database, beganMs: number, progress: Settings['progress']): Promise<void> {
   let toldMs = 0;
-  await until(async () => {
+  await until('all deployments are ready', WITHIN_MS, async () => {
     if (Date.now() - toldMs > 500) {
       toldMs = Date.now();
       const rows = await query<{ state: string; count: string }>(
@@ -121,12 +121,6 @@ export async function allReady({ query }: Database, beganMs: number, progress: S
     );
     return !row!.some;
   });
-}
-
-async function until(reached: () => Promise<boolean>): Promise<void> {
-  for (const endMs = Date.now() + WITHIN_MS; !(await reached()); await pause(50)) {
-    if (Date.now() > endMs) throw new Error(`not done within ${WITHIN_MS / 1_000} s`);
-  }
 }
 
 type Meters = Spent & ServerWork;

@@ -1,13 +1,13 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { mirrored } from './directory/mirror';
 import { type Searched, searched } from './directory/searches';
 import { indexedWorld } from './directory/world';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { stoppable } from './house/cleanup';
 import { type House, type HouseOptions, openHouse } from './house/house';
+import { until } from './house/until';
 
 const WITHIN_MS = 600_000;
 /** At 50 a second. */
@@ -100,13 +100,14 @@ function openRegistry(count: number): Promise<Registry> {
 async function indexing(settings: Settings, count: number): Promise<{ seconds: number; peakMb: number }> {
   const { house, registry } = await opened(settings, count);
   try {
-    await until(async () => {
+    const allIndexed = async (): Promise<boolean> => {
       const [row] = await house.database.query<{ indexed: number }>(
         `SELECT count(*)::integer AS indexed FROM record WHERE status = 'indexed'`,
       );
       settings.progress(`${row!.indexed} of ${count} are indexed`);
       return row!.indexed === count;
-    });
+    };
+    await until('all are indexed', WITHIN_MS, allIndexed, 100);
     const [row] = await house.database.query<{ seconds: number }>(
       `SELECT extract(epoch FROM (SELECT max(indexed_at) FROM record) - started_at)::float8 AS seconds FROM registry`,
     );
@@ -156,14 +157,15 @@ interface Listed {
 /** The last of some passes, and the listing by itself; the indexer rests afterwards. */
 async function unchanged({ database, url }: House, { address }: Registry): Promise<Listed> {
   let passS = NaN;
-  await until(async () => {
+  const listedAgain = async (): Promise<boolean> => {
     const [row] = await database.query<{ passS: number }>(
       `SELECT extract(epoch FROM finished_at - started_at)::float8 AS "passS" FROM registry
        WHERE listing >= ${PASSES} AND phase = 'idle'`,
     );
     passS = row?.passS ?? NaN;
     return row !== undefined;
-  });
+  };
+  await until('the registry is listed again', WITHIN_MS, listedAgain, 100);
   await fetch(`${url}/v1/kinds/registry/pause`, { method: 'POST' });
   const pulls = Number(await (await fetch(`http://${address}/pulls`)).text());
   if (pulls > 0) throw new Error(`${pulls} manifests and blobs were pulled, and nothing had changed`);
@@ -178,10 +180,4 @@ async function listed(address: string): Promise<number> {
     path = /<(.+)>/.exec(answer.headers.get('link') ?? '')?.[1];
   }
   return (performance.now() - startedMs) / 1_000;
-}
-
-async function until(reached: () => Promise<boolean>): Promise<void> {
-  for (const endMs = Date.now() + WITHIN_MS; !(await reached()); await pause(100)) {
-    if (Date.now() > endMs) throw new Error(`not done within ${WITHIN_MS / 1_000} s`);
-  }
 }

@@ -1,6 +1,4 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { startRabbitmq } from '@homeostat/platform';
 import type { Changes, Start, Times } from './events/service';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
@@ -8,8 +6,8 @@ import { quantile } from './harness/statistics';
 import { type Child, openChild } from './house/child';
 import { stoppable } from './house/cleanup';
 import { ready } from './house/fleet';
-import { makeFolder, quiet } from './house/house';
-import { startDatabase } from './house/postgres';
+import { openDatabase, quiet } from './house/house';
+import { until } from './house/until';
 
 const RATES = [10, 100, 1_000];
 const BARS: Readonly<Record<number, { readonly median: number; readonly p99: number }>> = {
@@ -69,10 +67,7 @@ interface Pair {
 
 function opened(set: Settings['set']): Promise<Pair & { stop(): Promise<void> }> {
   return stoppable(async (undo) => {
-    const folder = await makeFolder();
-    undo.push(() => rm(folder, { recursive: true }));
-    const database = await startDatabase(join(folder, 'database'));
-    undo.push(database.stop);
+    const { folder, database } = await openDatabase(undo);
     const broker = await startRabbitmq({ dataDir: join(folder, 'broker') });
     undo.push(broker.stop);
     const settings = {
@@ -98,7 +93,7 @@ function opened(set: Settings['set']): Promise<Pair & { stop(): Promise<void> }>
 async function changed({ author, reader, projects }: Pair, what: Omit<Changes, 'projects'>): Promise<number[]> {
   await reader.order('forget');
   const began = await author.order<Times>('change', { ...what, projects } satisfies Changes);
-  await until(async () => (await reader.order<number>('count')) >= what.count);
+  await until('all is heard', WITHIN_MS, async () => (await reader.order<number>('count')) >= what.count);
   const heard = new Map(await reader.order<Times>('heard'));
   return began.map(([id, beganMs]) => heard.get(id)! - beganMs);
 }
@@ -114,9 +109,9 @@ async function flooded(
   for (let n = 1; n <= FLOODS; n += 1) {
     progress(`flood ${n} of ${FLOODS}`);
     outboxS += await author.order<number>('flood', count);
-    await until(async () => (await reader.order<number>('count')) >= (2 * n - 1) * count);
+    await until('all is heard', WITHIN_MS, async () => (await reader.order<number>('count')) >= (2 * n - 1) * count);
     bareS += await author.order<number>('bare', { brokerUrl, count });
-    await until(async () => (await reader.order<number>('count')) >= 2 * n * count);
+    await until('all is heard', WITHIN_MS, async () => (await reader.order<number>('count')) >= 2 * n * count);
   }
   const all = FLOODS * count;
   return {
@@ -124,10 +119,4 @@ async function flooded(
     'amqplib alone, with confirms: events per second': all / bareS,
     'the outbox, of amqplib alone': bareS / outboxS,
   };
-}
-
-async function until(reached: () => Promise<boolean>): Promise<void> {
-  for (const endMs = Date.now() + WITHIN_MS; !(await reached()); await pause(50)) {
-    if (Date.now() > endMs) throw new Error(`not all was heard within ${WITHIN_MS / 1_000} s`);
-  }
 }

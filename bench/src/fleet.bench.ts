@@ -7,6 +7,7 @@ import { quantile } from './harness/statistics';
 import { type Fleet, openFleet } from './house/fleet';
 import type { Database } from './house/postgres';
 import { costliest, workOf } from './house/server-work';
+import { until } from './house/until';
 
 const PER_SECOND = 100;
 /** Seconds at the same rate before, that find cold code and empty caches. */
@@ -52,7 +53,7 @@ async function run({ count, set, profileDir, progress, say }: Settings): Promise
     const startedMs = performance.now();
     const accepted = await reportAll(house.url('deploy-svc'), builds, progress);
     const tookMs = performance.now() - startedMs;
-    await until(async () => heard.at.size >= warmUp + count, 'all deployments are ready');
+    await until('all deployments are ready', WITHIN_MS, async () => heard.at.size >= warmUp + count);
     const spent = spentBetween(before, await house.cpuMs(), tookMs);
     say(
       `CPU, of one core: ${Object.entries(spent)
@@ -100,9 +101,13 @@ async function builtSoon({ database }: Fleet, count: number, progress: Settings[
   );
   const waiting = `SELECT count(*)::integer AS count FROM build JOIN deployment d ON d.build_id = build.id
     WHERE build.status = 'queued' AND d.phase = 'waiting_for_build'`;
-  await until(async () => (await countOf(database, waiting)) === count, 'all deployments wait for their builds');
+  await until(
+    'all deployments wait for their builds',
+    WITHIN_MS,
+    async () => (await countOf(database, waiting)) === count,
+  );
   const pooled = `SELECT count(*)::integer AS count FROM vm WHERE status = 'pooling'`;
-  await until(async () => (await countOf(database, pooled)) === POOL_SIZE, 'the pool is full');
+  await until('the pool is full', WITHIN_MS, async () => (await countOf(database, pooled)) === POOL_SIZE);
   await database.query('VACUUM ANALYZE');
   await database.query('CHECKPOINT');
   return database.query<Build>('SELECT id, deployment_id AS "deploymentId" FROM build ORDER BY id');
@@ -165,10 +170,4 @@ function spentBetween(
 
 async function countOf({ query }: Database, sql: string): Promise<number> {
   return (await query<{ count: number }>(sql))[0]!.count;
-}
-
-async function until(reached: () => Promise<boolean>, what: string): Promise<void> {
-  for (const endMs = Date.now() + WITHIN_MS; !(await reached()); await pause(50)) {
-    if (Date.now() > endMs) throw new Error(`not within ${WITHIN_MS / 1_000} s: ${what}`);
-  }
 }

@@ -1,11 +1,9 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { median } from './harness/statistics';
 import { stoppable } from './house/cleanup';
-import { makeFolder } from './house/house';
-import { type Database, askOnce, startDatabase } from './house/postgres';
+import { openDatabase } from './house/house';
+import { type Database, askOnce } from './house/postgres';
 import { bullmq } from './looks/bullmq';
 import { CONNECTIONS, type Contender, type Opened } from './looks/contender';
 import * as graphile from './looks/graphile-worker';
@@ -58,13 +56,7 @@ export const looks: Benchmark = {
 };
 
 async function run({ count, progress }: Settings): Promise<Measured> {
-  const server = await stoppable(async (undo) => {
-    const folder = await makeFolder();
-    undo.push(() => rm(folder, { recursive: true }));
-    const database = await startDatabase(join(folder, 'database'));
-    undo.push(database.stop);
-    return { database };
-  });
+  const server = await stoppable(openDatabase);
   try {
     const measured: Record<string, number> = {};
     for (const one of [...singles, ...batches]) {

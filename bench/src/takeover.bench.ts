@@ -1,13 +1,11 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { median } from './harness/statistics';
 import { openChild } from './house/child';
 import { stoppable } from './house/cleanup';
-import { makeFolder } from './house/house';
+import { openDatabase } from './house/house';
 import { sharedMs } from './house/orders';
-import { startDatabase } from './house/postgres';
 import type { Contender } from './takeover/contender';
 import { type ContenderName, contenders } from './takeover/contenders';
 
@@ -43,11 +41,8 @@ export const takeover: Benchmark = {
 
 async function run({ count, smoke, progress }: Settings): Promise<Measured> {
   const server = await stoppable(async (undo) => {
-    const folder = await makeFolder();
-    undo.push(() => rm(folder, { recursive: true }));
-    const database = await startDatabase(join(folder, 'database'));
-    undo.push(database.stop);
-    return { url: database.url };
+    const { url } = (await openDatabase(undo)).database;
+    return { url };
   });
   try {
     progress('killing');

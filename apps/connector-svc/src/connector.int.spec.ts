@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { type Running, issueToken, serve } from '@homeostat/platform';
 import type { HouseEvent } from '@homeostat/shared';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, eventually, testDatabase } from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { connectorService } from './connector.module';
@@ -306,14 +306,6 @@ async function run(connector: Shown, body: object = {}): Promise<Shown> {
   return ended(await trigger(connector, body));
 }
 
-async function until<T>(what: () => Promise<T> | T, isSo: (found: T) => boolean): Promise<T> {
-  for (;;) {
-    const found = await what();
-    if (isSo(found)) return found;
-    await new Promise((tick) => setTimeout(tick, 10));
-  }
-}
-
 /** A point in the source at which it stands still until it is let go. */
 function gate(isThere: (moment: Moment) => boolean) {
   let open: () => void = () => {};
@@ -553,7 +545,7 @@ describe('a job', () => {
   test('tells what happened, in events', async () => {
     lake.table('orders');
     await run(await connect());
-    await until(
+    await eventually(
       () => heard,
       (all) => all.some(({ type }) => type === 'job.succeeded'),
     );
@@ -658,11 +650,11 @@ describe('failures', () => {
       if (what === 'namespaces' && refusals-- > 0) throw new ConnectorFault('not_ready', 'the catalog is starting');
     };
     const job = await trigger(await connect());
-    await until(
+    await eventually(
       () => read(job),
       ({ reason }) => reason === 'NotReady',
     );
-    await until(
+    await eventually(
       async () => (await call('POST', `reconcile-jobs/${job.id}/retry`)).state,
       (state) => state === 'JS_SUCCEEDED' || refusals < 0,
     );
@@ -691,7 +683,7 @@ describe('failures', () => {
       if (what === 'describe') throw new TypeError('undefined is not a function');
     };
     const job = await trigger(await connect());
-    const tried = await until(
+    const tried = await eventually(
       () => read(job),
       ({ tables }) => tables[0]?.attempt > 1,
     );
@@ -714,7 +706,7 @@ describe('jobs of one connector', () => {
     expect((await trigger(connector)).id).toBe(jobs[0]!.id);
     const full = await trigger(connector, { full_rescan: true });
     expect(full.id).not.toBe(jobs[0]!.id);
-    const told = await until(
+    const told = await eventually(
       () => call('GET', `reconcile-jobs/${full.id}/explain`),
       ({ waiting_for }) => /comes first/.test(waiting_for ?? ''),
     );
@@ -865,7 +857,7 @@ describe('a worker that is lost', () => {
     );
     const before = await database.sql('SELECT count(*) FROM plan_entry');
     halfway.open();
-    await until(
+    await eventually(
       () => lake.openSources,
       (open) => open === 0,
     );
@@ -954,14 +946,14 @@ describe('a policy', () => {
       policy: { interval: '300ms', enabled: true, not_before: null, max_parallel: 4 },
       last_run: null,
     });
-    const { items } = await until(
+    const { items } = await eventually(
       () => call('GET', `reconcile-jobs?connector_id=${connector.id}&status=JS_SUCCEEDED`),
       ({ items: all }) => all.length >= 3,
     );
     expect((await call('GET', `connectors/${connector.id}`)).last_run.state).toBe('JS_SUCCEEDED');
     expect(items.every(({ full_rescan }: Shown) => !full_rescan)).toBe(true);
     await call('PATCH', `connectors/${connector.id}`, { policy: null });
-    const told = await until(
+    const told = await eventually(
       () => call('GET', `connectors/${connector.id}/explain`),
       ({ because }) => /no policy/.test(because),
     );
@@ -975,7 +967,7 @@ describe('a policy', () => {
     await halfway.reached;
     const passes = async () =>
       (await call('GET', `connectors/${connector.id}/explain`)).passes.filter(({ step }: Shown) => step === 'schedule');
-    await until(passes, ({ length }) => length >= 2);
+    await eventually(passes, ({ length }) => length >= 2);
     expect((await call('GET', `reconcile-jobs?connector_id=${connector.id}`)).items).toHaveLength(1);
     halfway.open();
   });
@@ -983,7 +975,7 @@ describe('a policy', () => {
   test('waits until it may begin, and says so', async () => {
     const connector = await connect({ policy: { interval: '1h', not_before: '2126-01-01T00:00:00Z' } });
     expect(connector.next_run_at).toBe('2126-01-01T00:00:00.000Z');
-    const { because } = await until(
+    const { because } = await eventually(
       () => call('GET', `connectors/${connector.id}/explain`),
       ({ looked_at }) => looked_at !== null,
     );
@@ -1027,7 +1019,7 @@ describe('tables that vanish from the source', () => {
     const job = await run(connector);
     expect(job.message).toMatch(/1 tables vanished/);
     expect(await status()).toMatchObject({ t3: 'vanished', t4: 'active' });
-    await until(
+    await eventually(
       () => heard,
       (all) => all.some(({ type }) => type === 'table.vanished'),
     );
@@ -1159,12 +1151,12 @@ describe('a destination', () => {
     expect(job).toMatchObject({ status: 409, body: { code: 'destination_conflict' } });
     await database.sql(`UPDATE connector SET interval_ms = 3600000, next_run_at = now() WHERE id = $1`, [second.id]);
     await database.sql(`SELECT request_look('connectors', ARRAY[$1::uuid])`, [second.id]);
-    const stopped = await until(
+    const stopped = await eventually(
       () => call('GET', `connectors/${second.id}`),
       ({ status }) => status === 'conflict',
     );
     expect(stopped).toMatchObject({ reason: 'DestinationConflict', last_run: { state: 'JS_FAILED' } });
-    const told = await until(
+    const told = await eventually(
       () => call('GET', `connectors/${second.id}/explain`),
       ({ fix }) => fix !== null,
     );
@@ -1502,7 +1494,7 @@ test('jobs that are inside of large snapshots make way, too, and read on where t
   const heavy = await Promise.all([1, 2, 3, 4].map((n) => connectSlow(`fake:heavy ${n}`)));
   lake.table('small');
   const large = await Promise.all(heavy.map((one) => trigger(one)));
-  await until(
+  await eventually(
     () => [...lakes.values()],
     (slow) => slow.every((one) => one.count('statistics') > 0),
   );
@@ -1581,11 +1573,11 @@ test('many jobs are drained at once, not one per poll', async () => {
 test('finished jobs are dropped after their time', async () => {
   await start({ RECONCILER_JOB_RETENTION: '300ms' });
   const job = await run(await connect());
-  await until(
+  await eventually(
     () => ask('GET', `reconcile-jobs/${job.id}`),
     ({ status }) => status === 404,
   );
-  await until(
+  await eventually(
     () => database.sql('SELECT FROM reconcile_status WHERE key = $1', [job.id]),
     ({ length }) => length === 0,
   );

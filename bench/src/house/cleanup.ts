@@ -1,4 +1,5 @@
-type Undo = () => Promise<unknown>;
+/** Takes back one step of what was built. */
+export type Undo = () => Promise<unknown>;
 
 const open = new Set<Undo>();
 

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,10 +7,10 @@ import { startRabbitmq } from '@homeostat/platform';
 import { services } from '@homeostat/homeostat';
 import { type Child, openChild } from './child';
 import { stoppable } from './cleanup';
-import { makeFolder, quiet } from './house';
+import { openDatabase, quiet } from './house';
 import type { Serve } from './process';
 import { cpuMsOfFamily } from './processes';
-import { type Database, startDatabase } from './postgres';
+import type { Database } from './postgres';
 
 const READY_MS = 60_000;
 
@@ -49,10 +48,7 @@ export function openFleet(
   { replicas = 1, hands = false }: FleetOptions = {},
 ): Promise<Fleet> {
   return stoppable(async (undo) => {
-    const folder = await makeFolder();
-    undo.push(() => rm(folder, { recursive: true }));
-    const database = await startDatabase(join(folder, 'database'));
-    undo.push(database.stop);
+    const { folder, database } = await openDatabase(undo);
     await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
     const broker = await startRabbitmq({ dataDir: join(folder, 'broker') });
     undo.push(broker.stop);

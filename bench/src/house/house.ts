@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Child, openChild } from './child';
-import { stoppable } from './cleanup';
+import { type Undo, stoppable } from './cleanup';
 import type { Usage } from './orders';
 import type { Serve } from './process';
 import { type Database, startDatabase } from './postgres';
@@ -32,10 +32,7 @@ export interface HouseOptions {
 /** Builds and starts one. Throws what hinders it, and leaves nothing behind then. */
 export function openHouse({ settings, fill, profileDir }: HouseOptions): Promise<House> {
   return stoppable(async (undo) => {
-    const dataDir = await makeFolder();
-    undo.push(() => rm(dataDir, { recursive: true }));
-    const database = await startDatabase(dataDir);
-    undo.push(database.stop);
+    const { database } = await openDatabase(undo);
     await database.query(`INSERT INTO region (id, tenant_id, name) VALUES (gen_random_uuid(), 'system', 'local')`);
     await fill?.(database);
     const execArgv = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
@@ -51,11 +48,17 @@ export function openHouse({ settings, fill, profileDir }: HouseOptions): Promise
   });
 }
 
-/** A folder for servers; their account must get through, or its data would go elsewhere. */
-export async function makeFolder(): Promise<string> {
+/**
+ * Starts a fresh PostgreSQL in a fresh folder, in which there is room for other servers; `undo` is told how both go. The
+ * servers' account must get through to the folder, or the data would go elsewhere.
+ */
+export async function openDatabase(undo: Undo[]): Promise<{ readonly folder: string; readonly database: Database }> {
   const folder = await mkdtemp(join(process.cwd(), '.homeostat-bench-'));
+  undo.push(() => rm(folder, { recursive: true }));
   await chmod(folder, 0o711);
-  return folder;
+  const database = await startDatabase(join(folder, 'database'));
+  undo.push(database.stop);
+  return { folder, database };
 }
 
 /** What every process of a benchmark is told. */

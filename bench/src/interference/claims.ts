@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { DnsAnswer, DnsServer } from '@homeostat/testing';
 import bs58 from 'bs58';
 import type { House } from '../house/house';
+import { until } from '../house/until';
 
 const WITHIN_MS = 120_000;
 
@@ -36,13 +36,14 @@ export async function verified(
   await database.query('CHECKPOINT');
   const startedMs = Date.now();
   await steer(url, 'resume');
-  await until(async () => {
+  const allVerified = async (): Promise<boolean> => {
     const [row] = await database.query<{ pending: number }>(
       `SELECT count(*)::integer AS pending FROM domain WHERE status = 'pending'`,
     );
     progress(`${row!.pending} are to be verified`);
     return row!.pending <= strange;
-  });
+  };
+  await until('all are verified', WITHIN_MS, allVerified, 500);
   const [row] = await database.query<{ ms: number }>(
     'SELECT extract(epoch FROM max(verified_at))::float8 * 1000 AS ms FROM domain',
   );
@@ -57,10 +58,4 @@ function recordName({ id, name }: Claim): string {
 async function steer(url: string, what: 'pause' | 'resume'): Promise<void> {
   const answer = await fetch(`${url}/v1/kinds/domains/${what}`, { method: 'POST' });
   if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`);
-}
-
-async function until(reached: () => Promise<boolean>): Promise<void> {
-  for (const endMs = Date.now() + WITHIN_MS; !(await reached()); await pause(500)) {
-    if (Date.now() > endMs) throw new Error(`not all are verified within ${WITHIN_MS / 1_000} s`);
-  }
 }

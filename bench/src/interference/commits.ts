@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Database, PostgresNotebook, type Tx, processTimers } from '@homeostat/platform';
 import { Loop, type Reconciler, type Witness, act, engineDefaults } from '@homeostat/reconcile';
 import { stoppable } from '../house/cleanup';
-import { makeFolder } from '../house/house';
-import { startDatabase } from '../house/postgres';
+import { openDatabase } from '../house/house';
 
 const KIND = 'domains';
 const CONNECTIONS = 6;
@@ -17,10 +14,7 @@ const CONNECTIONS = 6;
  */
 export async function looksBeside(failing: number, count: number, seconds: number): Promise<number> {
   const opened = await stoppable(async (undo) => {
-    const folder = await makeFolder();
-    undo.push(() => rm(folder, { recursive: true }));
-    const { url, stop } = await startDatabase(join(folder, 'database'));
-    undo.push(stop);
+    const { url } = (await openDatabase(undo)).database;
     const database = new Database({ url, role: null, application: 'interference', connections: CONNECTIONS });
     undo.push(() => database.close());
     return { database };
