@@ -70,6 +70,7 @@ async function round({ seed, name, fleet, load, chance }) {
   await Promise.all([load.stop().then(() => load.finish()), fleet.ready()]);
   await converged(fleet.database.url, load.client, CONVERGES_MS - (performance.now() - overMs));
   const tookMs = performance.now() - overMs;
+  if (load.surprises().length > 0) throw new Error(load.surprises().join('\n'));
   const missing = await fleet.subscriber.missing(fleet.database.url, CONVERGES_MS);
   if (missing.length > 0)
     throw new Error(`${missing.length} event(s) never came, such as ${JSON.stringify(missing[0])}`);

@@ -184,12 +184,13 @@ function statementName(text: string): string {
 const ofTls = /^(ERR_TLS|ERR_SSL|CERT|UNABLE|DEPTH|SELF)_/;
 
 /**
- * Faults of the connection (SQLSTATE classes 08 and 57P, the socket's own) and of the server's resources (class 53: disk,
- * memory, connections; 58030: I/O) are nobody's error but the database's.
+ * Faults of the connection (SQLSTATE classes 08 and 57P, the socket's own, a transaction that stood still for too long
+ * because a process or the network did: 25P03, 25P04) and of the server's resources (class 53: disk, memory, connections;
+ * 58030: I/O) are nobody's error but the database's.
  */
 function asUnavailable(error: unknown): unknown {
   const away =
-    /^(08...|57P0[1-5]|53...|58030|E[A-Z]+)$/.test(sqlState(error)) ||
+    /^(08...|25P0[34]|57P0[1-5]|53...|58030|E[A-Z]+|ERR_(STREAM|SOCKET)_[A-Z_]+)$/.test(sqlState(error)) ||
     ofTls.test(sqlState(error)) ||
     /connection (terminated|timeout)|timeout (exceeded|expired)|read timeout|not queryable|after calling end|support SSL/i.test(
       String(error),

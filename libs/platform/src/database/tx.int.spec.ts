@@ -26,12 +26,12 @@ test('what cannot be written down is not committed', async () => {
   expect(await house.sql(`SELECT FROM project WHERE name = 'unrecorded'`)).toEqual([]);
 });
 
-test.each(['53100', '53200', '58030'])(
-  'a server that lacks what it needs (%s) is away, for the time being',
+test.each(['25P03', '25P04', '53100', '53200', '58030'])(
+  'a server that gave up a session, or lacks what it needs (%s), is away for the time being',
   async (state) => {
-    await house.sql(`CREATE OR REPLACE FUNCTION lacks(state text) RETURNS void LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = state; END $$`);
-    await expect(database.query('SELECT lacks($1)', [state])).rejects.toThrow(Unavailable);
+    await house.sql(`CREATE OR REPLACE FUNCTION gives_up(state text) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'it cannot go on' USING ERRCODE = state; END $$`);
+    await expect(database.query('SELECT gives_up($1)', [state])).rejects.toThrow(Unavailable);
   },
 );
 
