@@ -65,12 +65,14 @@ export class Leases {
     for (const held of this.held.values()) held.abort.abort(why);
   }
 
-  /** Hands back whatever is still held, so that others need not wait for the leases to run out. */
-  async release(): Promise<void> {
-    this.beat.cancel();
-    const left = [...this.held.values()].map((held) => held.lease);
-    this.held.clear();
-    if (left.length > 0) await this.notebook.release(this.kind, left).catch((error) => this.fault('release', error));
+  /** Hands back what is still held of these, so that others need not wait for the leases to run out; all where none are named. */
+  async release(which: readonly Held[] = [...this.held.values()]): Promise<void> {
+    const left = which.filter((held) => this.holds(held));
+    for (const held of left) this.drop(held);
+    if (this.held.size === 0) this.beat.cancel();
+    const leases = left.map(({ lease }) => lease);
+    if (leases.length > 0)
+      await this.notebook.release(this.kind, leases).catch((error) => this.fault('release', error));
   }
 
   /** A lease that ran out unnoticed may come back here: what was done under it stops. */

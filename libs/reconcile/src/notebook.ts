@@ -39,6 +39,14 @@ export interface Slice {
   readonly last: string | null;
 }
 
+/** A claim that goes along with the end of a pass, in the same transaction. */
+export interface NextClaim {
+  readonly limit: number;
+  readonly leaseMs: number;
+  /** Told after the commit what was leased. */
+  claimed(leases: readonly Lease[]): void;
+}
+
 /** The durable, de-duplicated queue of looks: one row per resource. `Tx` is the store's unit of work. */
 export interface Notebook<Tx> {
   /** Leases up to `limit` due resources of a kind, those due longest first. */
@@ -51,6 +59,8 @@ export interface Notebook<Tx> {
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Writes results down in the transaction, fenced by their leases. */
   record(tx: Tx, kind: string, results: readonly LookResult[]): void;
+  /** Claims in the transaction, after everything that is written down in it. */
+  claimNext(tx: Tx, kind: string, next: NextClaim): void;
   /** Asks for a look at each key, at once. */
   request(kind: string, keys: readonly string[]): Promise<void>;
   /** The first due look per kind; kinds with none are left out, paused ones too. */

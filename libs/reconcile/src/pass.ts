@@ -2,7 +2,7 @@ import type { Decision, NextLook } from './decision';
 import { StaleLeases, Unavailable } from './errors';
 import { halving } from './halving';
 import { databaseNow, type Held, type Leases } from './leases';
-import type { LookResult, Notebook } from './notebook';
+import type { LookResult, NextClaim, Notebook } from './notebook';
 import type { Timers, Witness } from './ports';
 import type { AnyReconciler, Plan, Verb } from './reconciler';
 import type { Results } from './results';
@@ -55,15 +55,19 @@ export class Pass<Tx> {
     }
   }
 
-  /** Applies and records a batch in one transaction; halves it when that fails; drops what others have taken over. */
-  async conclude(batch: readonly Conclusion[]): Promise<LookResult[]> {
+  /**
+   * Applies and records a batch in one transaction; halves it when that fails; drops what others have taken over. The
+   * first part that is committed takes the `next` claim along.
+   */
+  async conclude(batch: readonly Conclusion[], next: NextClaim | null): Promise<LookResult[]> {
     const written: LookResult[] = [];
+    let along: NextClaim | null = next && { ...next, claimed: (leases) => ((along = null), next.claimed(leases)) };
     const commit = async (part: readonly Conclusion[]): Promise<void> => {
-      written.push(...(await this.commitUnlessStale(part)));
+      written.push(...(await this.commitUnlessStale(part, along)));
     };
     const alone = async (one: Conclusion, error: unknown): Promise<void> => {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
-      written.push(...(await this.commitFailure(failed)));
+      written.push(...(await this.commitFailure(failed, along)));
     };
     await halving(batch, { run: commit, alone, isSuspect: ({ held }) => hasFailed(held) });
     for (const { lease, ...look } of written) {
@@ -92,22 +96,22 @@ export class Pass<Tx> {
     }
   }
 
-  private async commitUnlessStale(batch: readonly Conclusion[]): Promise<LookResult[]> {
+  private async commitUnlessStale(batch: readonly Conclusion[], next: NextClaim | null): Promise<LookResult[]> {
     try {
-      return await this.commit(batch);
+      return await this.commit(batch, next);
     } catch (error) {
       if (!(error instanceof StaleLeases)) throw error;
       const lost = new Set(error.keys);
       for (const { held } of batch) if (lost.has(held.lease.key)) this.leases.lose(held);
       const ours = batch.filter(({ held }) => !lost.has(held.lease.key));
-      return ours.length > 0 ? this.commitUnlessStale(ours) : [];
+      return ours.length > 0 ? this.commitUnlessStale(ours, next) : [];
     }
   }
 
   /** Not even the failure can be written down: its lease runs out by itself, and the rest of the batch goes on. */
-  private async commitFailure(failed: Conclusion): Promise<LookResult[]> {
+  private async commitFailure(failed: Conclusion, next: NextClaim | null): Promise<LookResult[]> {
     try {
-      return await this.commitUnlessStale([failed]);
+      return await this.commitUnlessStale([failed], next);
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       this.leases.drop(failed.held);
@@ -116,12 +120,13 @@ export class Pass<Tx> {
     }
   }
 
-  private async commit(batch: readonly Conclusion[]): Promise<LookResult[]> {
+  private async commit(batch: readonly Conclusion[], next: NextClaim | null): Promise<LookResult[]> {
     const plans = batch.flatMap((one) => ('plan' in one ? [one.plan] : []));
     const written = await this.notebook.transaction(async (tx) => {
       const done = plans.length > 0 ? await this.reconciler.act(plans, tx) : new Set<string>();
       const results = batch.map((one) => this.resultOf(one, done));
       this.notebook.record(tx, this.reconciler.kind, results);
+      if (next) this.notebook.claimNext(tx, this.reconciler.kind, next);
       return results;
     });
     for (const { held } of batch) this.leases.drop(held);

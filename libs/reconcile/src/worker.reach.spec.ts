@@ -17,6 +17,19 @@ describe('a long look', () => {
     expect(stage.looks).toMatchObject([{ key: 'a', outcome: 'settled', because: 'answer' }]);
   });
 
+  it('is written down together with what else comes to its end, and claims what was wished for meanwhile', async () => {
+    const gate = new Gate<string>();
+    const stage = new Stage({ decide: decideOnAnswer, reach: () => gate.passed });
+    await stage.look('a', 'b', 'c');
+    stage.due('a', 'b', 'c');
+    const [transaction, claim] = [jest.spyOn(stage.notebook, 'transaction'), jest.spyOn(stage.notebook, 'claim')];
+    gate.open('answer');
+    await drained();
+    expect(stage.looks).toHaveLength(6);
+    expect(transaction.mock.calls.length).toBeLessThan(6);
+    expect(claim).not.toHaveBeenCalled();
+  });
+
   it('looks at once again when the answer asks for another reach', async () => {
     const answers = ['not yet', 'answer'];
     const stage = new Stage({ decide: decideOnAnswer, reach: async () => answers.shift()! });

@@ -57,6 +57,21 @@ describe('a shutdown', () => {
     expect(stage.row('a')).toMatchObject({ leased: false, inMs: 0 });
   });
 
+  it('hands back what the end of a pass claims along', async () => {
+    const stage = new Stage({ decide: change }, { batch: 1, passes: 1 });
+    const { claimNext } = stage.notebook;
+    let stopped: Promise<void> | undefined;
+    jest.spyOn(stage.notebook, 'claimNext').mockImplementation((...given) => {
+      claimNext.apply(stage.notebook, given);
+      stopped = stage.loop.stop(1_000);
+    });
+    await stage.look('a', 'b');
+    await stopped;
+    expect(outcomes(stage)).toEqual({ a: 'acted' });
+    expect(stage.row('b')).toMatchObject({ leased: false, inMs: 0 });
+    expect(stage.clock.pending).toBe(0);
+  });
+
   it('starts nothing new', async () => {
     const stage = new Stage({ decide: (_: string, now: Date) => wait('it is early', new Date(now.getTime() + 4_000)) });
     await stage.look('a');

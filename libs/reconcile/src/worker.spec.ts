@@ -1,5 +1,5 @@
 import { act, settle, wait } from './decision';
-import { Stalled } from './errors';
+import { Stalled, Unavailable } from './errors';
 import { drained } from './simulation/clock';
 import { Gate, Stage } from './simulation/stage';
 
@@ -31,6 +31,36 @@ describe('a short pass', () => {
     const stage = new Stage({});
     await stage.look(...numbered(11));
     expect(stage.looks).toHaveLength(11);
+  });
+
+  it('claims the next batch along with the end of the one before', async () => {
+    const stage = new Stage({}, { passes: 1 });
+    const claim = jest.spyOn(stage.notebook, 'claim');
+    await stage.look(...numbered(11));
+    expect(stage.looks).toHaveLength(11);
+    expect(claim).toHaveBeenCalledTimes(1);
+  });
+
+  it('claims by itself where the end of a pass had nothing left to write', async () => {
+    const stage = new Stage({}, { passes: 1 });
+    const { transaction } = stage.notebook;
+    jest.spyOn(stage.notebook, 'transaction').mockImplementationOnce((work) => {
+      for (const row of stage.rows.all('things')) row.epoch += 1;
+      return transaction.call(stage.notebook, work);
+    });
+    await stage.look(...numbered(5));
+    expect(outcomes(stage)).toEqual({ 'key 4': 'settled' });
+  });
+
+  it('goes on with what was claimed along when another part of the batch cannot be written', async () => {
+    const stage = new Stage({ decide: change }, { passes: 1 });
+    const { transaction } = stage.notebook;
+    const spy = jest.spyOn(stage.notebook, 'transaction');
+    spy.mockRejectedValueOnce(new Error('poison'));
+    spy.mockImplementationOnce((work) => transaction.call(stage.notebook, work));
+    spy.mockRejectedValueOnce(new Unavailable('away'));
+    await stage.look(...numbered(5));
+    expect(numbered(5).map((key) => stage.row(key)!.outcome)).toEqual(['acted', 'acted', null, null, 'acted']);
   });
 
   it('isolates a key whose write fails; the rest of the batch commits', async () => {

@@ -2,7 +2,7 @@ import { Alarm } from './alarm';
 import type { Backoff } from './backoff';
 import { withinDeadline } from './deadline';
 import { type Held, Leases } from './leases';
-import type { LookResult, Notebook } from './notebook';
+import type { Lease, LookResult, Notebook } from './notebook';
 import { type Conclusion, type Errand, Pass } from './pass';
 import type { EngineOptions, Timers, Witness, Work } from './ports';
 import type { AnyReconciler } from './reconciler';
@@ -32,7 +32,6 @@ export class Worker<Tx> {
   private reserved = 0;
   /** The last claim came back full. Until then one pass gathers what comes while another is under way. */
   private backlog = false;
-  private committing = false;
   private wanted = false;
   private stopping = false;
   private whenIdle: (() => void) | null = null;
@@ -93,59 +92,75 @@ export class Worker<Tx> {
     this.pump();
   }
 
+  /** Starts a pass where one may start: with what is due, and with what has come back from outside. */
   private pump(): void {
     const { options } = this.ports;
-    const room = Math.min(options.batch, this.limits.atOnce - this.reaching - this.reserved);
-    if (this.stopping || !this.wanted || room <= 0 || this.passes >= (this.backlog ? options.passes : 1)) return;
-    this.wanted = false;
+    if (this.passes >= (this.backlog ? options.passes : 1)) return;
+    const limit = this.reserve();
+    if (limit === 0 && this.returned.length === 0) return;
     this.passes += 1;
-    this.reserved += room;
-    void this.run(room).finally(() => {
+    void this.run(limit).finally(() => {
       this.passes -= 1;
       this.pump();
       this.sayIdle();
     });
   }
 
-  /** A nudge meanwhile may have been for what this pass held: no other claim could see that, so it is asked again. */
-  private async run(room: number): Promise<void> {
-    const { nudges } = this;
-    const looked = await this.look(room);
-    this.reserved -= room;
-    for (const one of looked) if (!isConclusion(one)) void this.reach(one);
-    await this.conclude(looked.filter(isConclusion));
-    if (looked.length > 0 && this.nudges > nudges) this.again();
+  /** For how many more a claim may be made now; 0 leaves the wish for one standing. */
+  private reserve(): number {
+    const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
+    if (this.stopping || !this.wanted || room <= 0) return 0;
+    this.wanted = false;
+    this.reserved += room;
+    return room;
   }
 
-  private async look(room: number): Promise<(Conclusion | Errand)[]> {
-    let batch: readonly Held[] = [];
+  /**
+   * Passes, one after the other, for as long as the end of one claims more. A nudge meanwhile may have been for what a
+   * pass held: no other claim could see that, so it is asked again.
+   */
+  private async run(limit: number): Promise<void> {
+    let { nudges } = this;
+    let batch = this.returned.length > 0 ? await this.conclude([], limit) : await this.claim(limit);
+    while (batch.length > 0 && !this.stopping) {
+      const looked = await this.look(batch);
+      this.reserved -= batch.length;
+      for (const one of looked) if (!isConclusion(one)) void this.reach(one);
+      this.wanted ||= this.backlog || this.nudges > nudges;
+      nudges = this.nudges;
+      batch = await this.conclude(looked.filter(isConclusion), this.reserve());
+    }
+    await this.leases.release(batch);
+    this.wanted ||= this.nudges > nudges;
+  }
+
+  private async claim(limit: number): Promise<Held[]> {
+    const { notebook, options } = this.ports;
     try {
-      batch = await this.claim(room);
+      return this.claimed(await notebook.claim(this.reconciler.kind, limit, options.leaseMs), limit);
+    } catch (error) {
+      this.reserved -= limit;
+      this.fault('pass', error);
+      return [];
+    }
+  }
+
+  private claimed(leases: readonly Lease[], limit: number): Held[] {
+    this.reserved -= limit - leases.length;
+    this.backlog = leases.length === limit;
+    if (this.backlog) this.again();
+    const waitedMs = leases.map(({ now, dueAt }) => now.getTime() - dueAt.getTime());
+    if (leases.length > 0) this.ports.witness.claimed(this.reconciler.kind, leases.length, Math.max(...waitedMs));
+    return this.leases.take(leases);
+  }
+
+  private async look(batch: readonly Held[]): Promise<(Conclusion | Errand)[]> {
+    try {
       return await this.pass.look(batch);
     } catch (error) {
       this.drop(batch, error);
       return [];
     }
-  }
-
-  private async claim(room: number): Promise<Held[]> {
-    const { notebook, options, witness } = this.ports;
-    const { kind } = this.reconciler;
-    const leases = await notebook.claim(kind, room, options.leaseMs);
-    if (leases.length === 0) {
-      this.backlog = false;
-      return [];
-    }
-    if (this.stopping) {
-      await notebook.release(kind, leases);
-      return [];
-    }
-    const batch = this.leases.take(leases);
-    this.backlog = leases.length === room;
-    if (this.backlog) this.again();
-    const waitedMs = leases.map(({ now, dueAt }) => now.getTime() - dueAt.getTime());
-    witness.claimed(kind, leases.length, Math.max(...waitedMs));
-    return batch;
   }
 
   private async reach(errand: Errand): Promise<void> {
@@ -160,29 +175,26 @@ export class Worker<Tx> {
     await asked.catch(() => undefined);
     if (this.leases.holds(held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
     this.reaching -= 1;
-    await this.concludeReturned();
-    this.pump();
+    this.again();
     this.sayIdle();
   }
 
-  /** Whatever has come back by now is committed together; meanwhile more may come, and what is held may be wished for. */
-  private async concludeReturned(): Promise<void> {
-    if (this.committing) return;
-    this.committing = true;
-    while (this.returned.length > 0) {
-      await this.conclude(this.returned.splice(0, this.ports.options.batch));
-      this.again();
-    }
-    this.committing = false;
-  }
-
-  private async conclude(batch: readonly Conclusion[]): Promise<void> {
+  /** Commits this and whatever has come back by now, and with it a claim of up to `limit`; resolves to what that claims. */
+  private async conclude(looked: readonly Conclusion[], limit: number): Promise<Held[]> {
+    const { batch: most, leaseMs } = this.ports.options;
+    const batch = [...looked, ...this.returned.splice(0, most)];
+    if (batch.length === 0) return limit > 0 ? this.claim(limit) : [];
+    let taken = null as Held[] | null;
+    const claimed = (leases: readonly Lease[]): void => void (taken = this.claimed(leases, limit));
     try {
-      this.noted(await this.pass.conclude(batch));
+      this.noted(await this.pass.conclude(batch, limit > 0 ? { limit, leaseMs, claimed } : null));
+      this.wanted ||= limit > 0 && taken === null;
     } catch (error) {
       const held = batch.map((one) => one.held);
       this.drop(held, error);
     }
+    if (taken === null) this.reserved -= limit;
+    return taken ?? [];
   }
 
   /** With the database away nothing can be written down: the leases run out by themselves, and someone looks again. */
@@ -198,7 +210,7 @@ export class Worker<Tx> {
   }
 
   private sayIdle(): void {
-    if (this.passes === 0 && this.reaching === 0 && !this.committing) this.whenIdle?.();
+    if (this.passes === 0 && this.reaching === 0) this.whenIdle?.();
   }
 
   private fault(doing: string, error: unknown): void {

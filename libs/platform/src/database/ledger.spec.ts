@@ -13,7 +13,7 @@ const lease = {
 const rest = { step: null, because: 'nothing is to be done', fix: null, dueAt: null, failures: 0, tookMs: 1 };
 const result = noted('builds', { lease, outcome: 'settled', ...rest } satisfies LookResult);
 const change = { tenant_id: 't', kind: 'builds', key: 'k', from: null, to: 'ready', because: 'it is' } as const;
-const nothing: Ledger = { changes: [], events: [], notes: [] };
+const nothing: Ledger = { changes: [], events: [], notes: [], claim: null };
 
 const isWaitedFor = (ledger: Partial<Ledger>, isAlone = true): boolean =>
   !ledgerEntry({ source: 'a', by: 'a' }, { ...nothing, ...ledger }, isAlone).sql.includes('synchronous_commit');

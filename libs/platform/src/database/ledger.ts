@@ -85,20 +85,40 @@ function storable(text: string): string {
 /** What note_looks raises when leases were lost; its detail has their keys. */
 export const STALE_LEASES = 'HS001';
 
+/** A lease, as claim_due and note_and_claim tell it. */
+export interface LeaseRow {
+  readonly key: string;
+  readonly epoch: string;
+  readonly generation: string;
+  readonly failures: number;
+  readonly due_at: Date;
+  readonly now: Date;
+  readonly traceparent: string | null;
+}
+
+/** What is claimed at the end of a transaction, after its notes. */
+export interface ClaimNote {
+  readonly kind: Kind;
+  readonly limit: number;
+  readonly holder: string;
+  readonly leaseMs: number;
+}
+
 /** What is written down at the end of a transaction. */
 export interface Ledger {
   readonly changes: readonly StateChange[];
   readonly events: readonly HouseEvent[];
   readonly notes: readonly LookNote[];
+  readonly claim: ClaimNote | null;
 }
 
 /**
- * The one statement that writes history, events and looks. What there is none of is left out of it: an INSERT of no rows
+ * The one statement that writes history, events and looks, and that returns the rows of what it claims. What there is none of is left out of it: an INSERT of no rows
  * is planned and set up all the same, and most looks change nothing. `isAlone`: the transaction did nothing else.
  */
 export function ledgerEntry(
   { source, by }: { readonly source: string; readonly by: string },
-  { changes, events, notes }: Ledger,
+  { changes, events, notes, claim }: Ledger,
   isAlone: boolean,
 ): { sql: string; values: unknown[] } {
   const values: unknown[] = [];
@@ -116,11 +136,17 @@ export function ledgerEntry(
     inserts.push(`events AS (
       INSERT INTO outbox (id, type, tenant_id, subject, version, data, at, traceparent, source)
       SELECT *, ${parameter(`/homeostat/${source}`)}::text FROM unnest(${arrays(events, eventTypes)}))`);
-  const looks = notes.length > 0 ? `note_looks(${arrays(notes, noteTypes)})` : '';
   // Looks that changed nothing: were they lost in a crash of the server, their leases would run out, and they be due again.
   const isForgettable = isAlone && inserts.length === 0 && notes.every(({ epoch }) => epoch !== NO_LEASE);
+  const noted = notes.length > 0 ? arrays(notes, noteTypes) : '';
+  const written = inserts.length > 0 ? `WITH ${inserts.join(', ')} ` : '';
+  if (claim) {
+    const { kind, limit, holder, leaseMs } = claim;
+    const claimed = [kind, limit, holder, leaseMs, isForgettable].map(parameter).join(', ');
+    return { sql: `${written}SELECT * FROM note_and_claim(${noted}, ${claimed})`, values };
+  }
   const unwaited = isForgettable ? `set_config('synchronous_commit', 'off', true), ` : '';
-  return { sql: `${inserts.length > 0 ? `WITH ${inserts.join(', ')}` : ''} SELECT ${unwaited}${looks}`, values };
+  return { sql: `${written}SELECT ${unwaited}${noted && `note_looks(${noted})`}`, values };
 }
 
 const changeTypes = { tenant_id: 'text', kind: 'text', key: 'uuid', from: 'text', to: 'text', because: 'text' };

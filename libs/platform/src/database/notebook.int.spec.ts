@@ -3,6 +3,7 @@ import { type TestDatabase, testDatabase, until } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { Database } from './database';
 import { PostgresNotebook, dueOf } from './notebook';
+import type { Tx } from './tx';
 
 let house: TestDatabase;
 let database: Database;
@@ -18,6 +19,16 @@ beforeEach(() => {
 afterEach(() => database.close());
 afterAll(() => house.close());
 
+const settled = {
+  outcome: 'settled',
+  step: null,
+  because: 'a test',
+  fix: null,
+  dueAt: null,
+  failures: 0,
+  tookMs: 1,
+} as const;
+
 test('an epoch that a crash of the server forgot is not given out again', async () => {
   const [before, after] = ['before', 'after'].map((holder) => new PostgresNotebook(database, holder));
   const key = uuidv7();
@@ -28,18 +39,70 @@ test('an epoch that a crash of the server forgot is not given out again', async 
   );
   const [taken] = await after!.claim('domains', 1, 60_000);
   expect(taken).toMatchObject({ key });
-  const result = {
-    outcome: 'settled',
-    step: null,
-    because: 'a test',
-    fix: null,
-    dueAt: null,
-    failures: 0,
-    tookMs: 1,
-  } as const;
-  const write = (lease: Lease) => database.transaction(async (tx) => tx.record('domains', [{ lease, ...result }]));
+  const write = (lease: Lease) => database.transaction(async (tx) => tx.record('domains', [{ lease, ...settled }]));
   await expect(write(forgotten!)).rejects.toThrow(StaleLeases);
   await write(taken!);
+});
+
+/** Ends a look, and claims what is due next. */
+function endAndClaim(
+  lease: Lease,
+  work: (tx: Tx) => Promise<unknown>,
+  claimed: (keys: string[]) => void,
+): Promise<void> {
+  return notebook.transaction(async (tx) => {
+    await work(tx);
+    notebook.record(tx, 'domains', [{ lease, ...settled }]);
+    notebook.claimNext(tx, 'domains', {
+      limit: 10,
+      leaseMs: 60_000,
+      claimed: (leases) => claimed(leases.map(({ key }) => key)),
+    });
+  });
+}
+
+describe('the end of a pass', () => {
+  const nothing = async () => {};
+  let [one, other]: string[] = [];
+  let lease: Lease;
+
+  beforeEach(async () => {
+    await house.sql('TRUNCATE reconcile_status');
+    [one, other] = [uuidv7(), uuidv7()];
+    await notebook.request('domains', [one]);
+    [lease] = (await notebook.claim('domains', 1, 60_000)) as [Lease];
+    await notebook.request('domains', [one, other]);
+  });
+
+  test('claims what is due, what was wished for meanwhile, too', async () => {
+    let claimed: string[] = [];
+    await endAndClaim(lease, nothing, (keys) => (claimed = keys));
+    expect(claimed.toSorted()).toEqual([one, other]);
+    expect(await notebook.claim('domains', 10, 60_000)).toEqual([]);
+  });
+
+  test('claims nothing where its own lease was lost', async () => {
+    await house.sql('UPDATE reconcile_status SET lease_epoch = lease_epoch + 1 WHERE lease_holder IS NOT NULL');
+    const claimed = jest.fn();
+    await expect(endAndClaim(lease, nothing, claimed)).rejects.toThrow(StaleLeases);
+    expect(claimed).not.toHaveBeenCalled();
+    expect(
+      await house.sql(`SELECT key FROM reconcile_status WHERE key = '${other}' AND lease_holder IS NULL`),
+    ).toHaveLength(1);
+  });
+
+  test.each([
+    ['waits for the disk with what it did, though it claims', false, 'local'],
+    ['waits for no disk where it only claims', true, 'off'],
+  ])('%s', async (_, unwaited, setting) => {
+    const settings = await database.transaction(async (tx) => {
+      const none = `'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'`;
+      await tx.query(`SELECT set_config('synchronous_commit', 'local', true)`);
+      await tx.query(`SELECT * FROM note_and_claim(${none}, 'domains', 1, 'a test', 1000, $1)`, [unwaited]);
+      return tx.query(`SELECT current_setting('synchronous_commit') AS setting`);
+    });
+    expect(settings).toEqual([{ setting }]);
+  });
 });
 
 test('a wish for a row that another adds at the same moment is kept', async () => {

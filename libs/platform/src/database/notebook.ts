@@ -1,17 +1,8 @@
-import type { Due, Lease, LookResult, Notebook, Slice } from '@homeostat/reconcile';
+import type { Due, Lease, LookResult, NextClaim, Notebook, Slice } from '@homeostat/reconcile';
 import { type Kind, reconciledKinds } from '@homeostat/shared';
 import type { Database } from './database';
+import type { LeaseRow } from './ledger';
 import type { Tx } from './tx';
-
-interface LeaseRow {
-  readonly key: string;
-  readonly epoch: string;
-  readonly generation: string;
-  readonly failures: number;
-  readonly due_at: Date;
-  readonly now: Date;
-  readonly traceparent: string | null;
-}
 
 /** The notebook in table reconcile_status, as one service's role sees it (design.md, "The engine"). */
 export class PostgresNotebook implements Notebook<Tx> {
@@ -28,7 +19,7 @@ export class PostgresNotebook implements Notebook<Tx> {
       this.holder,
       leaseMs,
     ]);
-    return rows.map(({ due_at: dueAt, ...lease }) => ({ ...lease, dueAt }));
+    return rows.map(leaseOf);
   }
 
   async renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
@@ -54,6 +45,10 @@ export class PostgresNotebook implements Notebook<Tx> {
 
   record(tx: Tx, kind: string, results: readonly LookResult[]): void {
     tx.record(kind as Kind, results);
+  }
+
+  claimNext(tx: Tx, kind: string, { limit, leaseMs, claimed }: NextClaim): void {
+    tx.claimNext({ kind: kind as Kind, limit, holder: this.holder, leaseMs }, (rows) => claimed(rows.map(leaseOf)));
   }
 
   async request(kind: string, keys: readonly string[]): Promise<void> {
@@ -84,6 +79,10 @@ export class PostgresNotebook implements Notebook<Tx> {
     const sorted = leases.toSorted((one, other) => (one.key > other.key ? -1 : 1));
     return [kind, sorted.map(({ key }) => key), sorted.map(({ epoch }) => epoch), this.holder];
   }
+}
+
+function leaseOf({ due_at: dueAt, ...lease }: LeaseRow): Lease {
+  return { ...lease, dueAt };
 }
 
 /**

@@ -5,6 +5,8 @@ import { v7 as uuidv7 } from 'uuid';
 import { Trail } from '../telemetry/trail';
 import { control, rowsOf, sqlState } from './database';
 import {
+  type ClaimNote,
+  type LeaseRow,
   type LookNote,
   STALE_LEASES,
   ledgerEntry,
@@ -54,6 +56,7 @@ export class Tx {
   private readonly events: (HouseEvent & { traceparent?: string })[] = [];
   private readonly looks = new Map<string, LookNote>();
   private readonly results: LookNote[] = [];
+  private next: { readonly claim: ClaimNote; claimed(rows: readonly LeaseRow[]): void } | null = null;
   private readonly trail = new Trail();
 
   constructor(
@@ -111,6 +114,11 @@ export class Tx {
     }
   }
 
+  /** Claims what is due after all that; `claimed` is told of it after the commit. */
+  claimNext(claim: ClaimNote, claimed: (rows: readonly LeaseRow[]) => void): void {
+    this.next = { claim, claimed };
+  }
+
   /** Throws StaleLeases when another process has taken over; then nothing is written. */
   async commit(): Promise<Committed> {
     const { changes, events, trail } = this;
@@ -118,17 +126,19 @@ export class Tx {
     for (const event of events) event.traceparent = trail.ofEvent(event) ?? undefined;
     for (const { key } of changes) trail.of(key);
     const notes = merged(this.results, this.looks, (key) => trail.of(key));
+    const claim = this.next?.claim ?? null;
     const isAlone = this.client === null;
     const unwritten = changes.length + events.length + notes.length > 0;
     // Made before anything is sent: what cannot be written down must not be committed.
-    const entry = unwritten ? ledgerEntry(this, { changes, events, notes }, isAlone) : null;
+    const entry = unwritten ? ledgerEntry(this, { changes, events, notes, claim }, isAlone) : null;
     const client = entry ? (this.client ??= await this.connect()) : this.client;
     if (client) {
-      const written = entry ? this.write(client, entry) : Promise.resolve();
+      const written = entry ? this.write(client, entry) : Promise.resolve([]);
       // A statement by itself is a transaction. Otherwise both are sent at once: after a statement that failed, COMMIT rolls back.
       await (isAlone ? written : Promise.all([written, control(client, 'COMMIT')]));
       this.client = null;
       client.release();
+      this.next?.claimed(await written);
     }
     trail.end();
     return { changes, events, looks: this.wanted(), traceOf: (key) => trail.of(key) };
@@ -155,9 +165,9 @@ export class Tx {
     return this.client;
   }
 
-  private async write(client: PoolClient, { sql, values }: ReturnType<typeof ledgerEntry>): Promise<void> {
+  private async write(client: PoolClient, { sql, values }: ReturnType<typeof ledgerEntry>): Promise<LeaseRow[]> {
     try {
-      await rowsOf(client, sql, values);
+      return await rowsOf<LeaseRow>(client, sql, values);
     } catch (error) {
       throw sqlState(error) === STALE_LEASES ? new StaleLeases((error as { detail: string }).detail.split(' ')) : error;
     }

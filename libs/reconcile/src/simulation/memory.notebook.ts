@@ -1,5 +1,5 @@
 import { StaleLeases } from '../errors';
-import type { Due, Lease, LookResult, Notebook, Slice } from '../notebook';
+import type { Due, Lease, LookResult, NextClaim, Notebook, Slice } from '../notebook';
 import type { Note, Row, Rows } from './rows';
 import { isDue } from './rows';
 import { Contended, type Tables, Unit } from './unit';
@@ -22,12 +22,7 @@ export class MemoryNotebook implements Notebook<Unit> {
   ) {}
 
   claim(kind: string, limit: number, leaseMs: number): Promise<Lease[]> {
-    const { database, holder } = this;
-    return this.wire.call(() => {
-      const leases = database.rows.claimLooks(kind, limit, holder, leaseMs, database.nowMs());
-      database.claimed?.(holder, kind, leases);
-      return leases;
-    });
+    return this.wire.call(() => this.claimed(kind, limit, leaseMs));
   }
 
   renew(kind: string, leases: readonly Lease[], leaseMs: number): Promise<ReadonlySet<string>> {
@@ -49,12 +44,18 @@ export class MemoryNotebook implements Notebook<Unit> {
       const unit = new Unit(this.database.tables, () => this.wire.call(() => undefined));
       const answer = await work(unit);
       const committed = await this.wire.call(() => this.commit(unit));
-      if (committed) return answer;
+      if (!committed) continue;
+      committed();
+      return answer;
     }
   }
 
   record(unit: Unit, kind: string, results: readonly LookResult[]): void {
     unit.notes.push(...results.map((result) => noteOf(kind, result)));
+  }
+
+  claimNext(unit: Unit, kind: string, next: NextClaim): void {
+    unit.next = { kind, ...next };
   }
 
   request(kind: string, keys: readonly string[]): Promise<void> {
@@ -80,20 +81,30 @@ export class MemoryNotebook implements Notebook<Unit> {
     });
   }
 
-  private commit(unit: Unit): boolean {
+  /** What is to be told once the process hears of the commit; null where the work must run again. */
+  private commit(unit: Unit): (() => void) | null {
     const { rows } = this.database;
     const lost = rows.lost(unit.notes);
     if (lost.length > 0) throw new StaleLeases(lost);
     try {
       unit.commit();
     } catch (error) {
-      if (error instanceof Contended) return false;
+      if (error instanceof Contended) return null;
       throw error;
     }
     this.database.committed?.(this.holder, unit);
     rows.noteLooks(unit.notes);
     for (const { kind, key } of unit.wishes) rows.requestLook(kind, [key], this.database.nowMs());
-    return true;
+    const { next } = unit;
+    const leases = next ? this.claimed(next.kind, next.limit, next.leaseMs) : [];
+    return () => next?.claimed(leases);
+  }
+
+  private claimed(kind: string, limit: number, leaseMs: number): Lease[] {
+    const { database, holder } = this;
+    const leases = database.rows.claimLooks(kind, limit, holder, leaseMs, database.nowMs());
+    database.claimed?.(holder, kind, leases);
+    return leases;
   }
 
   private mine(kind: string, leases: readonly Lease[]): Row[] {

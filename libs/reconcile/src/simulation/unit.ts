@@ -1,3 +1,4 @@
+import type { NextClaim } from '../notebook';
 import type { Note } from './rows';
 
 /** A row of the toy world's own tables. */
@@ -44,6 +45,7 @@ export class Contended extends Error {}
 export class Unit {
   readonly notes: Note[] = [];
   readonly wishes: { readonly kind: string; readonly key: string }[] = [];
+  next: (NextClaim & { readonly kind: string }) | null = null;
   private readonly read = new Map<string, number>();
   private readonly writes = new Map<string, Thing | null>();
   private readonly effects: string[] = [];

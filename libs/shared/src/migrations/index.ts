@@ -7,6 +7,7 @@ import { ExpiredSnapshots1763700000006 } from './0006-expired-snapshots';
 import { Names1763700000007 } from './0007-names';
 import { ReadingMarks1763700000008 } from './0008-reading-marks';
 import { LeanLooks1763700000009 } from './0009-lean-looks';
+import { ClaimsAlong1763700000010 } from './0010-claims-along';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
 export const migrations = [
@@ -19,6 +20,7 @@ export const migrations = [
   Names1763700000007,
   ReadingMarks1763700000008,
   LeanLooks1763700000009,
+  ClaimsAlong1763700000010,
 ];
 
 /** The name of the newest migration: what a service must find to be ready. */
