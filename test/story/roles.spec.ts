@@ -102,17 +102,22 @@ describe.each(roles)('%s', (role) => {
   });
 
   it('may ask for a look at any kind, but writes down results of its own only', async () => {
-    const note = 'SELECT note_looks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)';
+    const given = '$1, $2, $3, $4, $5, $6, $7, $8, $9, $10';
+    const ways = [`SELECT note_looks(${given})`, `SELECT note_and_claim(${given}, NULL, 0, NULL, 0, false)`];
     const values = (kind: string, said: string | null) => [
       ...[[kind], [uuidv7()], ['0'], ['1'], [null], [said]],
       ...[[said], [null], [0], [null]],
     ];
     for (const kind of foreignKindsOf(role)) {
       expect(await outcome(role, 'SELECT request_look($1, ARRAY[$2::uuid])', [kind, uuidv7()])).toBe('done');
-      expect(await outcome(role, note, values(kind, null))).toBe('done');
-      expect(await outcome(role, note, values(kind, 'settled'))).toBe(denied);
+      for (const note of ways) {
+        expect(await outcome(role, note, values(kind, null))).toBe('done');
+        expect(await outcome(role, note, values(kind, 'settled'))).toBe(denied);
+      }
     }
-    for (const kind of kindsOf(role)) expect(await outcome(role, note, values(kind, 'settled'))).toBe('done');
+    for (const kind of kindsOf(role)) {
+      for (const note of ways) expect(await outcome(role, note, values(kind, 'settled'))).toBe('done');
+    }
   });
 
   it('steers its own kinds in the notebook, and does not see a row of others to change', async () => {

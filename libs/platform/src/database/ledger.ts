@@ -3,7 +3,7 @@ import type { HouseEvent, Kind } from '@homeostat/shared';
 import { arrayLiteral } from './array-literal';
 import type { StateChange } from './tx';
 
-/** One line for the notebook, as the SQL function note_looks takes it: a result (epoch > 0) or a wish (epoch 0). */
+/** One line for the notebook, as the SQL function note_and_claim takes it: a result (epoch > 0) or a wish (epoch 0). */
 export interface LookNote {
   readonly kind: Kind;
   readonly key: string;
@@ -21,7 +21,7 @@ export interface LookNote {
 
 /**
  * One note per resource, as the notebook wants it: a look that comes to an end takes the wish for another one with it.
- * The other wishes are given the trace that `traceOf` knows for their key.
+ * They are in falling key order, in which rows are locked everywhere (migration 0001). The other wishes are given the trace that `traceOf` knows for their key.
  */
 export function merged(
   results: readonly LookNote[],
@@ -34,7 +34,12 @@ export function merged(
     rest.delete(nameOf(result));
     return wish?.outcome === null ? { ...result, due_at: AT_ONCE } : result;
   });
-  return [...ends, ...[...rest.values()].map((wish) => ({ ...wish, pass: traceOf(wish.key) }))];
+  return [...ends, ...[...rest.values()].map((wish) => ({ ...wish, pass: traceOf(wish.key) }))].sort(byKey);
+}
+
+function byKey(one: LookNote, other: LookNote): number {
+  if (one.key !== other.key) return one.key > other.key ? -1 : 1;
+  return one.kind < other.kind ? -1 : 1;
 }
 
 /** A resource among all kinds. */
@@ -82,7 +87,7 @@ function storable(text: string): string {
   return text.replaceAll('\0', '');
 }
 
-/** What note_looks raises when leases were lost; its detail has their keys. */
+/** What is raised when leases were lost; its detail has their keys. */
 export const STALE_LEASES = 'HS001';
 
 /** A lease, as claim_due and note_and_claim tell it. */
@@ -138,15 +143,12 @@ export function ledgerEntry(
       SELECT *, ${parameter(`/homeostat/${source}`)}::text FROM unnest(${arrays(events, eventTypes)}))`);
   // Looks that changed nothing: were they lost in a crash of the server, their leases would run out, and they be due again.
   const isForgettable = isAlone && inserts.length === 0 && notes.every(({ epoch }) => epoch !== NO_LEASE);
-  const noted = notes.length > 0 ? arrays(notes, noteTypes) : '';
   const written = inserts.length > 0 ? `WITH ${inserts.join(', ')} ` : '';
-  if (claim) {
-    const { kind, limit, holder, leaseMs } = claim;
-    const claimed = [kind, limit, holder, leaseMs, isForgettable].map(parameter).join(', ');
-    return { sql: `${written}SELECT * FROM note_and_claim(${noted}, ${claimed})`, values };
-  }
-  const unwaited = isForgettable ? `set_config('synchronous_commit', 'off', true), ` : '';
-  return { sql: `${written}SELECT ${unwaited}${noted && `note_looks(${noted})`}`, values };
+  if (notes.length === 0) return { sql: `${written}SELECT`, values };
+  const { kind = null, limit = 0, holder = null, leaseMs = 0 } = claim ?? {};
+  const noted = arrays(notes, noteTypes);
+  const claimed = [kind, limit, holder, leaseMs, isForgettable].map(parameter).join(', ');
+  return { sql: `${written}SELECT * FROM note_and_claim(${noted}, ${claimed})`, values };
 }
 
 const changeTypes = { tenant_id: 'text', kind: 'text', key: 'uuid', from: 'text', to: 'text', because: 'text' };
@@ -160,7 +162,7 @@ const eventTypes = {
   time: 'timestamptz',
   traceparent: 'text',
 };
-/** In the order of the parameters of note_looks. */
+/** In the order of the parameters of note_and_claim. */
 const noteTypes = {
   kind: 'text',
   key: 'uuid',
