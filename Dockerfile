@@ -32,11 +32,11 @@ FROM golang:1.26-bookworm AS regsync-module
 ARG GOPROXY
 RUN --mount=type=secret,id=ca,target=/tmp/ca.pem \
     if [ -s /tmp/ca.pem ]; then export SSL_CERT_FILE=/tmp/ca.pem; fi && \
-    CGO_ENABLED=0 GOBIN=/out go install github.com/regclient/regclient/cmd/regsync@v0.11.5
+    CGO_ENABLED=0 GOBIN=/ go install github.com/regclient/regclient/cmd/regsync@v0.11.5
 
 # Puts it where sync-svc looks for it; one that runs at this moment is replaced, and not written over.
 FROM base AS regsync
-COPY --from=regsync-module /out/regsync /regsync
+COPY --from=regsync-module /regsync /regsync
 CMD ["sh", "-c", "cp /regsync /opt/regsync/.new && mv /opt/regsync/.new /opt/regsync/regsync"]
 
 FROM base

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { prepare } from '../scripts/prepare.mjs';
+import { directory } from './compose/directory.mjs';
 import { openEngine } from './compose/engine.mjs';
 import { fences } from './compose/fences.mjs';
 import { Fleet, bridgeAddress } from './compose/fleet.mjs';
@@ -70,6 +71,8 @@ async function theWhole() {
   await load.stop();
   await load.finish();
   await allKept(load);
+  await timed('the directory was mirrored', () => directory(fleet, admin));
+  await check(fleet.databaseUrl, { atRest: false });
 }
 
 /** Servers and the gateway are crashed both ways, replicas by turns. */

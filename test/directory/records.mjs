@@ -8,9 +8,9 @@ const AT_ONCE = 20;
  * Pushes records, each with a signature over its CID and the key that made it, as the directory's clients do; resolves to
  * their CIDs and the digests of their manifests.
  */
-export async function publish({ remote, authorization }, records, keys) {
+export async function publish({ remote, authorization, repository = 'dir' }, records, keys) {
   const { RegistryWriter } = require('../../libs/testing/dist/registry-writer.js');
-  const writer = new RegistryWriter(remote.address, 'dir', authorization);
+  const writer = new RegistryWriter(remote.address, repository, authorization);
   const published = [];
   for (let from = 0; from < records.length; from += AT_ONCE) {
     const some = records.slice(from, from + AT_ONCE).map((record) => publishOne(writer, record, keys));
