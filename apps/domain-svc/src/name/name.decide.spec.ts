@@ -103,7 +103,17 @@ describe('without an answer', () => {
     [
       'unless a signature or key has come or gone',
       { verification: { ...verified, check_at: inMs(day) }, isChanged: true },
-      { verdict: 'reach' },
+      { verdict: 'reach', reach: { anew: true } },
+    ],
+    [
+      'one whose check is due may be judged by keys that are kept',
+      { verification: { ...failed, checked_at: inMs(-hour), check_asked_at: inMs(-2 * hour) } },
+      { verdict: 'reach', reach: { anew: false } },
+    ],
+    [
+      'where somebody asks for the check, the domain is asked for its keys',
+      { verification: { ...failed, checked_at: inMs(-hour), check_asked_at: now } },
+      { verdict: 'reach', reach: { anew: true } },
     ],
     ['nothing is done where that is switched off', { verification: null, enabled: false }, { verdict: 'settle' }],
   ])('%s', (_, more, expected) => {

@@ -41,7 +41,13 @@ export type NameStep =
   | { readonly do: 'record' | 'verify' | 'fail' | 'lapse'; readonly facts: NameFacts; readonly seen: string | null }
   | { readonly do: 'withdraw' };
 
-export type NameReach = { readonly do: 'prove'; readonly cid: string; readonly origin: string };
+export interface NameReach {
+  readonly do: 'prove';
+  readonly cid: string;
+  readonly origin: string;
+  /** Something is new: where the domain's keys as they are kept prove nothing, it is asked for them anew. */
+  readonly anew: boolean;
+}
 type NameDecision = Decision<NameStep, NameReach>;
 
 /** A check of a name whose domain can be asked. */
@@ -67,7 +73,12 @@ export function decideName(sight: NameSight, now: Date): NameDecision {
     return wait(name.message ?? 'The first check is to come.', name.check_at, fixOf(name, origin));
   }
   const because = isChanged ? 'Its signatures or keys are not those of the last check.' : 'Its check is due.';
-  return reach({ do: 'prove', cid: candidate.cid, origin }, because);
+  return reach({ do: 'prove', cid: candidate.cid, origin, anew: isChanged || isAsked(name) }, because);
+}
+
+/** Somebody wants it checked, and it was not since. */
+function isAsked({ check_asked_at: asked, checked_at: checked }: NameVerification): boolean {
+  return asked !== null && (checked === null || asked > checked);
 }
 
 function withdrawn(name: NameVerification | null, because: string): NameDecision {

@@ -56,6 +56,7 @@ beforeEach(async () => {
   database = await testDatabase();
 });
 afterEach(async () => {
+  jest.restoreAllMocks();
   await running.stop();
   await Promise.all([domains.stop(), database.close()]);
 });
@@ -188,6 +189,19 @@ async function signedBy(by: Pair, name: string, cid = newCid()): Promise<string>
   const id = await index(name, { keys: [pem(by)], signatures: [signature(by, cid)] }, cid);
   await tell('record.signed', id);
   return id;
+}
+
+/** Has the check of a name due at once, and waits for it. */
+async function checkedAgain(id: string): Promise<void> {
+  const [before] = await database.sql<{ checked_at: Date }>(
+    'UPDATE name_verification SET check_at = now() WHERE id = $1 RETURNING checked_at',
+    [id],
+  );
+  await tell('record.signed', id);
+  await eventually(
+    () => rowOf(id),
+    (row) => Date.parse(row!.checked_at!) > before!.checked_at.getTime(),
+  );
 }
 
 const ours = pair();
@@ -490,6 +504,23 @@ describe('many names', () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => signedBy(ours, nameAt(domain))));
     for (const id of ids) await becomes('verified', id);
     expect(domain.asked).toHaveLength(1);
+  });
+
+  test('that a domain does not vouch for share one fetch for as long as it may be kept, unless something is new', async () => {
+    await start({ RECONCILER_NAME_INTERVAL: '1h' });
+    const domain = await domainThat(setOf(['other', pair()]));
+    const ids = await Promise.all(Array.from({ length: 5 }, () => signedBy(ours, nameAt(domain))));
+    for (const id of ids) await becomes('failed', id);
+    expect(domain.asked).toHaveLength(1);
+    const now = performance.now.bind(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+    for (const id of ids) await checkedAgain(id);
+    expect(domain.asked).toHaveLength(1);
+    domain.answer = setOf(['one', ours]);
+    await ask('POST', `name-verifications/${ids[0]}/check`, ['admin']);
+    await becomes('verified', ids[0]!);
+    await checkedAgain(ids[1]!);
+    expect([(await rowOf(ids[1]!))!.status, domain.asked.length]).toEqual(['verified', 2]);
   });
 
   test('of a silent domain hold up none of another, and ask it once', async () => {

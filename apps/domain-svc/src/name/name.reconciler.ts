@@ -69,11 +69,14 @@ export class NameReconciler implements HouseReconciler<NameSight, NameStep, Name
     };
   }
 
-  /** What is kept may prove a name. What it does not prove is asked for anew: the key may have been named since. */
-  private async prove(id: string, { cid, origin }: NameReach, signal: AbortSignal): Promise<NameAnswer> {
+  /**
+   * What is kept may prove a name. What it does not prove is asked for anew where something is new: the key may have been
+   * named just now. Else one fetch serves all names of the domain for as long as it may be kept.
+   */
+  private async prove(id: string, { cid, origin, anew }: NameReach, signal: AbortSignal): Promise<NameAnswer> {
     const kept = await this.keyring.keysOf(origin, signal);
     const answer = await this.judge(id, cid, kept, signal);
-    if (answer.found !== 'no_proof' || !('answer' in kept) || kept.isNew) return answer;
+    if (answer.found !== 'no_proof' || !anew || !('answer' in kept) || kept.isNew) return answer;
     return this.judge(id, cid, await this.keyring.anew(origin, signal), signal);
   }
 
