@@ -80,6 +80,9 @@ const explained = (words: string): Promise<unknown> =>
     return id !== undefined && (await get<{ because: string }>(`records/${id}/explain`)).because.includes(words);
   });
 
+const kindOf = (referrers: Shown['referrers'], wanted: string) =>
+  referrers.find(({ digest }) => digest === wanted)?.kind;
+
 /** Attaches something to the record, which the registry does not list yet; returns its digest. */
 function attach(signature: unknown, more: Parameters<FakeRegistry['put']>[2] = {}): string {
   const data = JSON.stringify({ data: { signature } });
@@ -87,12 +90,40 @@ function attach(signature: unknown, more: Parameters<FakeRegistry['put']>[2] = {
 }
 
 describe('what is attached to a record', () => {
-  it('is left aside where its content is not there, and the record is indexed', async () => {
-    const [lost, good] = [attach('bG9zdA=='), attach('c2ln')];
-    fake.blobs.delete(sha256(JSON.stringify({ data: { signature: 'bG9zdA==' } })));
-    fake.refer(manifest, [lost, good]);
-    const { referrers } = await record('is signed', ({ signed }) => signed);
-    expect(referrers.find(({ digest }) => digest === lost)).toMatchObject({ kind: 'other' });
+  it.each<[string, 'blobs' | 'manifests', (digest: string) => string]>([
+    ['content', 'blobs', () => sha256(JSON.stringify({ data: { signature: 'bGF0ZQ==' } }))],
+    ['manifest', 'manifests', (digest) => digest],
+  ])('is waited for where its %s is not there, and read as soon as it is', async (_what, where, nameOf) => {
+    const [late, key] = [attach('bGF0ZQ=='), attach(null, { mediaType: 'text/plain' })];
+    const text = fake[where].get(nameOf(late))!;
+    fake[where].delete(nameOf(late));
+    fake.refer(manifest, [late, key]);
+    const { referrers, signed } = await record('has both', (shown) => shown.referrers.length === 2);
+    expect([signed, kindOf(referrers, late)]).toEqual([false, 'awaited']);
+    await explained(`It waits for ${late}: `);
+    fake[where].set(nameOf(late), text);
+    const found = await record('is signed', (shown) => shown.signed);
+    expect(kindOf(found.referrers, late)).toBe('signature');
+    await explained('no signature and no key has come or gone.');
+  });
+
+  it('is waited for no longer when it is listed no more', async () => {
+    const lost = attach('bG9zdA==');
+    fake.manifests.delete(lost);
+    fake.refer(manifest, [lost]);
+    await explained(`It waits for ${lost}: `);
+    fake.refer(manifest, []);
+    await record('has nothing attached', ({ referrers }) => referrers.length === 0);
+  });
+
+  it('is read, each in its turn, where more are not there than one look reads', async () => {
+    const lost = Array.from({ length: 120 }, (_, n) => attach(`${n}`));
+    const texts = lost.map((digest) => fake.manifests.get(digest)!);
+    for (const digest of lost) fake.manifests.delete(digest);
+    fake.refer(manifest, lost);
+    await record('has them all', ({ referrers }) => referrers.length === lost.length);
+    fake.manifests.set(lost.at(-1)!, texts.at(-1)!);
+    await record('is signed', ({ signed }) => signed);
   });
 
   it.each<[string, string]>([
@@ -127,7 +158,7 @@ describe('what is attached to a record', () => {
     const listed = [...odd, { digest, mediaType: 'm', size: 'large', annotations: { a: '\0' } }];
     fake.referrers.set(manifest, [JSON.stringify({ manifests: listed })]);
     const { referrers } = await record('is signed', ({ signed }) => signed);
-    expect(referrers.map(({ kind }) => kind).sort()).toEqual(['other', 'signature']);
+    expect(referrers.map(({ kind }) => kind).sort()).toEqual(['awaited', 'signature']);
   });
 
   it.each<[string, () => string]>([

@@ -1,5 +1,5 @@
 import { instant, resourceShape } from '@homeostat/platform';
-import { type DirectoryRecord, recordStates } from '@homeostat/shared';
+import { type DirectoryRecord, recordStates, referrerKinds } from '@homeostat/shared';
 import { z } from 'zod';
 
 const annotations = z.record(z.string(), z.string()).nullable();
@@ -28,7 +28,7 @@ export const recordAnswer = recordItem.extend({
   referrers: z.array(
     z.object({
       digest: z.string(),
-      kind: z.enum(['signature', 'public_key', 'other']),
+      kind: z.enum(referrerKinds).describe('awaited: it is listed, and its manifest or its content is not there'),
       media_type: z.string().nullable(),
       annotations,
       public_key: z.string().nullable().describe('PEM, as attached: anybody can attach a key'),

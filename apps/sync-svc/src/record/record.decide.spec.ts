@@ -20,6 +20,7 @@ const sight = (more: Partial<RecordSight>): RecordSight => ({
   message: null,
   changedAt: null,
   referrers: [],
+  awaited: [],
   hasFallback: false,
   referrersApi: true,
   registry: true,
@@ -45,6 +46,7 @@ const added: FoundReferrer[] = [
     fault: 'sha256:d: it is no JSON',
   },
 ];
+const awaited: FoundReferrer[] = [{ ...added[0]!, digest: 'sha256:e', kind: 'awaited', fault: null }];
 const fault: RecordAnswer = { found: 'fault', fault: 'NotJson', message: 'it is not JSON' };
 const record = { name: 'n', version: '1' } as Extract<RecordAnswer, { found: 'record' }>['record'];
 
@@ -150,6 +152,43 @@ describe('decideRecord', () => {
       'says which referrer it left aside, and why',
       indexed({ answer: { found: 'referrers', referrers: { ...none, added } } }),
       { because: '1 referrer(s) came, 0 went. 1 of them cannot be read, the first because sha256:d: it is no JSON.' },
+    ],
+    [
+      'looks soon for what is listed and not there, and says so',
+      indexed({ answer: { found: 'referrers', referrers: { ...none, added: awaited } } }),
+      { verdict: 'act', because: expect.stringContaining('It waits for sha256:e: '), next: inMs(5_000) },
+    ],
+    [
+      'looks soon for what a new record has, where the listing would tell of others',
+      sight({ referrersApi: false, answer: { found: 'record', record, referrers: { ...none, added: awaited } } }),
+      { verdict: 'act', because: expect.stringContaining('It waits for sha256:e: '), next: inMs(5_000) },
+    ],
+    [
+      'looks for it ever more rarely',
+      indexed({ awaited: ['sha256:e', 'sha256:f'], changedAt: inMs(-60_000), answer: nothing }),
+      {
+        ...{ verdict: 'wait', until: inMs(15_000), fix: 'Push what is missing, or delete its manifest.' },
+        because: expect.stringContaining('It waits for sha256:e and 1 more: '),
+      },
+    ],
+    [
+      'waits no more for what is there at last',
+      indexed({
+        awaited: ['sha256:d'],
+        answer: {
+          found: 'referrers',
+          referrers: { ...none, added: [{ ...added[0]!, kind: 'signature', fault: null }] },
+        },
+      }),
+      { verdict: 'act', because: '1 referrer(s) came, 0 went.', next: new Date('2026-03-01T13:01:00Z') },
+    ],
+    [
+      'waits no more for what is gone',
+      indexed({
+        awaited: ['sha256:d'],
+        answer: { found: 'referrers', referrers: { ...none, gone: ['sha256:d'] } },
+      }),
+      { verdict: 'act', because: '0 referrer(s) came, 1 went.', next: new Date('2026-03-01T13:01:00Z') },
     ],
     [
       'says that it does not know of referrers',

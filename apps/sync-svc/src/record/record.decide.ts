@@ -1,5 +1,5 @@
 import { type Decision, act, reach, settle, wait } from '@homeostat/reconcile';
-import type { RecordStatus } from '@homeostat/shared';
+import type { RecordStatus, Referrer } from '@homeostat/shared';
 
 /** One tag of the registry that looks like a record's CID: what is known of it, and what the registry just said. */
 export interface RecordSight {
@@ -15,6 +15,8 @@ export interface RecordSight {
   readonly changedAt: Date | null;
   /** Digests of the referrers that are known. */
   readonly referrers: readonly string[];
+  /** Those of them that the registry lists, and did not have when they were asked for. */
+  readonly awaited: readonly string[];
   /** Whether the registry lists referrers under a tag for it. */
   readonly hasFallback: boolean;
   /** Whether the registry has the referrers API; null: not known yet. */
@@ -31,7 +33,7 @@ export interface RecordSight {
 /** A signature, a key, or something else that is attached to a record. */
 export interface FoundReferrer {
   readonly digest: string;
-  readonly kind: 'signature' | 'public_key' | 'other';
+  readonly kind: Referrer['kind'];
   readonly media_type: string | null;
   readonly annotations: Readonly<Record<string, string>> | null;
   readonly public_key: string | null;
@@ -40,7 +42,7 @@ export interface FoundReferrer {
   readonly fault: string | null;
 }
 
-/** Referrers that are new, and known ones that the registry does not list any more. */
+/** Referrers that are new, or are there at last, and known ones that the registry does not list any more. */
 export interface ReferrerChanges {
   readonly added: readonly FoundReferrer[];
   readonly gone: readonly string[];
@@ -78,10 +80,13 @@ export type RecordStep =
   | { readonly do: 'set_aside'; readonly subject: string }
   | { readonly do: 'quarantine'; readonly fault: string; readonly message: string };
 
+const AWAITED_FIX = 'Push what is missing, or delete its manifest.';
 const DAY_MS = 86_400_000;
 /** Signatures mostly come soon after their record: the distance between looks grows with the time since the last change. */
 const partOfAge = 0.25;
 const MINUTE_MS = 60_000;
+/** Between looks at first for what is listed and not there: mostly it is on its way. */
+const AWAITED_MS = 5_000;
 
 /** Pulls what is new, and sets aside what is no record; then watches for signatures and keys (spec 2, "Indexer"). */
 export function decideRecord(sight: RecordSight, now: Date): Decision<RecordStep, RecordReach> {
@@ -115,20 +120,24 @@ function taken(sight: RecordSight, answer: RecordAnswer, now: Date): Decision<Re
     }
     case 'record': {
       const { record, referrers } = answer;
-      const otherwise = sight.referrersApi === false ? 'settled' : nextReading(now, sight, now);
-      const because = `${record.name} ${record.version} was pulled and is valid.${aside(referrers)}`;
+      const awaited = awaitedOf(sight, referrers);
+      const settled = sight.referrersApi === false && awaited.length === 0;
+      const otherwise = settled ? 'settled' : nextReading(now, sight, now, awaited);
+      const because = `${record.name} ${record.version} was pulled and is valid.${aside(referrers)}${waitsFor(awaited)}`;
       return act({ do: 'index', record, referrers }, because, referrers.more ? 'now' : otherwise);
     }
     case 'referrers': {
       const { referrers } = answer;
       const { added, gone, more, doubt } = referrers;
+      const awaited = awaitedOf(sight, referrers);
       if (added.length + gone.length === 0) {
         const news =
           doubt === null ? 'no signature and no key has come or gone' : `what has come or gone is not known: ${doubt}`;
-        return wait(`It is indexed; ${news}.`, nextReading(sight.changedAt ?? now, sight, now));
+        const until = nextReading(sight.changedAt ?? now, sight, now, awaited);
+        return wait(`It is indexed; ${news}.${waitsFor(awaited)}`, until, awaited.length > 0 ? AWAITED_FIX : null);
       }
-      const because = `${added.length} referrer(s) came, ${gone.length} went.${aside(referrers)}`;
-      return act({ do: 'note_referrers', referrers }, because, more ? 'now' : nextReading(now, sight, now));
+      const because = `${added.length} referrer(s) came, ${gone.length} went.${aside(referrers)}${waitsFor(awaited)}`;
+      return act({ do: 'note_referrers', referrers }, because, more ? 'now' : nextReading(now, sight, now, awaited));
     }
   }
 }
@@ -139,6 +148,19 @@ function aside({ added, doubt }: ReferrerChanges): string {
   const [first] = faulty;
   const left = first ? ` ${faulty.length} of them cannot be read, the first because ${first.fault}.` : '';
   return doubt === null ? left : `${left} What is gone is not known: ${doubt}.`;
+}
+
+/** What is listed after this look, and not there. */
+function awaitedOf({ awaited }: RecordSight, { added, gone }: ReferrerChanges): string[] {
+  const known = new Set([...gone, ...added.map(({ digest }) => digest)]);
+  const fresh = added.filter(({ kind }) => kind === 'awaited').map(({ digest }) => digest);
+  return [...awaited.filter((digest) => !known.has(digest)), ...fresh];
+}
+
+function waitsFor([first, ...rest]: readonly string[]): string {
+  if (first === undefined) return '';
+  const others = rest.length > 0 ? ` and ${rest.length} more` : '';
+  return ` It waits for ${first}${others}: the registry lists that as attached, and does not have its manifest or its content yet.`;
 }
 
 /** Spread over four times as long as the registry wants to be left alone: all that wait would come back at once. */
@@ -160,9 +182,13 @@ function mayHaveReferrers({ referrersApi, hasFallback, referrers }: RecordSight)
   return referrersApi !== false || hasFallback || referrers.length > 0;
 }
 
-/** At least the listing's interval, at most a day; on the minute, so that looks of many records are one batch. */
-function nextReading(changedAt: Date, { intervalMs }: RecordSight, now: Date): Date {
+/**
+ * At least the listing's interval, or sooner where something is awaited; at most a day. On the minute, so that looks of
+ * many records are one batch.
+ */
+function nextReading(changedAt: Date, { intervalMs }: RecordSight, now: Date, awaited: readonly string[] = []): Date {
+  const leastMs = awaited.length > 0 ? Math.min(AWAITED_MS, intervalMs) : intervalMs;
   const ageMs = now.getTime() - changedAt.getTime();
-  const at = now.getTime() + Math.min(DAY_MS, Math.max(intervalMs, ageMs * partOfAge));
-  return new Date(intervalMs < MINUTE_MS ? at : Math.ceil(at / MINUTE_MS) * MINUTE_MS);
+  const at = now.getTime() + Math.min(DAY_MS, Math.max(leastMs, ageMs * partOfAge));
+  return new Date(leastMs < MINUTE_MS ? at : Math.ceil(at / MINUTE_MS) * MINUTE_MS);
 }

@@ -54,10 +54,10 @@ export class RecordPull {
   private referrersOf(
     registry: RegistryClient,
     subject: string,
-    { referrers: known }: RecordSight,
+    { referrers: known, awaited }: RecordSight,
     signal: AbortSignal,
   ) {
-    return readReferrers(registry, { subject, known: new Set(known) }, signal);
+    return readReferrers(registry, { subject, known: new Set(known), awaited: new Set(awaited) }, signal);
   }
 }
 

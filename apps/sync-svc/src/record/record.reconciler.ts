@@ -15,6 +15,7 @@ const PULLS_AT_ONCE = 32;
 type Row = Pick<DirectoryRecord, 'id' | 'cid' | 'status' | 'generation' | 'manifest_digest' | 'name' | 'version'> &
   Pick<DirectoryRecord, 'reason' | 'message' | 'updated_at' | 'indexed_at' | 'referred_at'> & {
     readonly referrers: string[];
+    readonly awaited: string[];
     readonly has_fallback: boolean;
     readonly referrers_api: boolean | null;
   };
@@ -54,10 +55,14 @@ export class RecordReconciler implements HouseReconciler<RecordSight, RecordStep
     name,
     version,
     referrers,
+    awaited,
     answer: _,
   }: RecordSight): Description {
     const observed = { status, reason, message, manifest_digest: manifestDigest, name, version };
-    return { desired: { cid, indexed: true }, observed: { ...observed, referrers: referrers.length } };
+    return {
+      desired: { cid, indexed: true },
+      observed: { ...observed, referrers: referrers.length, awaited: awaited.length },
+    };
   }
 
   private async ask(key: string, sight: RecordSight, { do: what }: RecordReach, signal: AbortSignal) {
@@ -105,5 +110,6 @@ const observation = `
   SELECT r.id, r.cid, r.status, r.generation, r.manifest_digest, r.name, r.version, r.reason, r.message, r.updated_at, r.indexed_at,
     r.referred_at,
     g.referrers_api, ARRAY (SELECT digest FROM referrer WHERE record_id = r.id) AS referrers,
+    ARRAY (SELECT digest FROM referrer WHERE record_id = r.id AND kind = 'awaited' ORDER BY found_at, digest) AS awaited,
     EXISTS (SELECT FROM fallback_tag f WHERE f.digest = r.manifest_digest) AS has_fallback
   FROM record r CROSS JOIN (SELECT referrers_api FROM registry LIMIT 1) AS g WHERE r.id = ANY ($1)`;

@@ -15,21 +15,33 @@ const READ_AT_ONCE = 50;
 export interface Wanted {
   readonly subject: string;
   readonly known: ReadonlySet<string>;
+  /** Those of the known that were not there. */
+  readonly awaited: ReadonlySet<string>;
 }
 
-/** Reads the referrers of a manifest that are new; what is attached and cannot be read is noted as `other`, and left. */
+/** Reads the referrers of a manifest that are new, and those that are awaited; what is attached and cannot be read is noted as `other`, and left. */
 export async function readReferrers(
   registry: RegistryClient,
-  { subject, known }: Wanted,
+  { subject, known, awaited }: Wanted,
   signal: AbortSignal,
 ): Promise<ReferrerChanges> {
   const { listed, doubt } = await listing(registry, subject, signal);
   const present = new Set(listed.map(({ digest }) => digest));
   const fresh = listed.filter(({ digest }) => !known.has(digest)).slice(0, Math.max(0, MOST_REFERRERS - known.size));
+  const again = turned(listed.filter(({ digest }) => awaited.has(digest)));
   const added: FoundReferrer[] = [];
-  for (const one of fresh.slice(0, READ_AT_ONCE)) added.push(await readOne(registry, one, subject, signal));
+  for (const one of [...fresh, ...again].slice(0, READ_AT_ONCE)) {
+    const found = await readOne(registry, one, subject, signal);
+    if (found.kind !== 'awaited' || !awaited.has(one.digest)) added.push(found);
+  }
   const gone = doubt === null ? [...known].filter((digest) => !present.has(digest)) : [];
   return { added, gone, more: fresh.length > READ_AT_ONCE, doubt };
+}
+
+/** From anywhere on: of many that one look cannot read, each has its turn. */
+function turned<T>(all: readonly T[]): T[] {
+  const from = Math.floor(Math.random() * all.length);
+  return [...all.slice(from), ...all.slice(0, from)];
 }
 
 /** A list that is none says nothing of the record: as if nothing had come. */
@@ -55,7 +67,7 @@ async function readOne(
 ): Promise<FoundReferrer> {
   try {
     const pulled = await registry.manifest(one.digest, signal);
-    if (pulled === null) throw new BadArtifact('NotARecord', 'it is listed, and not there');
+    if (pulled === null) return { ...other(one), kind: 'awaited' };
     if (pulled.manifest.subject?.digest !== subject)
       throw new BadArtifact('NotARecord', 'it is attached to another one');
     return { ...other(one, pulled.manifest), ...(await contentOf(registry, pulled.manifest, signal)) };
@@ -74,7 +86,7 @@ async function contentOf(
   const [layer] = layers;
   if (!layer || layers.length > 1 || (layer.mediaType !== SIGNATURE && layer.mediaType !== PUBLIC_KEY)) return {};
   const bytes = await registry.blob(layer, REFERRER_LIMIT, signal);
-  if (bytes === null) throw new BadArtifact('NotARecord', 'its content is not there');
+  if (bytes === null) return { kind: 'awaited' };
   const { signature, key } = dataOf(bytes);
   return layer.mediaType === SIGNATURE
     ? { kind: 'signature', signature: text(signature) }

@@ -22,9 +22,13 @@ export async function writeReferrers(tx: Tx, changes: readonly Attached[]): Prom
      ), added AS (
        INSERT INTO referrer (record_id, digest, kind, media_type, annotations, public_key, signature)
        SELECT * FROM jsonb_to_recordset($2::jsonb) AS a (id uuid, digest text, kind text, media_type text, annotations jsonb,
-         public_key text, signature text) ON CONFLICT DO NOTHING RETURNING record_id, kind
+         public_key text, signature text)
+       ON CONFLICT (record_id, digest) DO UPDATE SET kind = excluded.kind, media_type = excluded.media_type,
+         annotations = excluded.annotations, public_key = excluded.public_key, signature = excluded.signature
+       WHERE referrer.kind = 'awaited' RETURNING record_id, kind
      ), resigned AS (
-       SELECT record_id FROM gone WHERE kind <> 'other' UNION SELECT record_id FROM added WHERE kind <> 'other')
+       SELECT record_id FROM gone WHERE kind IN ('signature', 'public_key')
+       UNION SELECT record_id FROM added WHERE kind IN ('signature', 'public_key'))
      UPDATE record r SET referred_at = now(), signed =
        EXISTS (SELECT FROM added a WHERE a.record_id = r.id AND a.kind = 'signature')
        OR EXISTS (SELECT FROM referrer f WHERE f.record_id = r.id AND f.kind = 'signature'

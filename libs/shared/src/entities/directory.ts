@@ -31,12 +31,15 @@ export class DirectoryRecord extends Resource<RecordStatus> {
   @Column('timestamptz', { nullable: true }) readonly referred_at: Date | null;
 }
 
+/** What is attached to a record. `awaited`: the registry lists it, and did not have its manifest or its content yet. */
+export const referrerKinds = ['signature', 'public_key', 'other', 'awaited'] as const;
+
 /** What is attached to a record: a signature, a public key, or something else. */
 @Entity('referrer')
 export class Referrer {
   @PrimaryColumn('uuid') readonly record_id: string;
   @PrimaryColumn('text') readonly digest: string;
-  @Column('text') readonly kind: 'signature' | 'public_key' | 'other';
+  @Column('text') readonly kind: (typeof referrerKinds)[number];
   @Column('text', { nullable: true }) readonly media_type: string | null;
   @Column('jsonb', { nullable: true }) readonly annotations: Record<string, string> | null;
   /** PEM. */

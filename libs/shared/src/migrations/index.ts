@@ -8,6 +8,7 @@ import { Names1763700000007 } from './0007-names';
 import { ReadingMarks1763700000008 } from './0008-reading-marks';
 import { LeanLooks1763700000009 } from './0009-lean-looks';
 import { ClaimsAlong1763700000010 } from './0010-claims-along';
+import { AwaitedReferrers1763700000011 } from './0011-awaited-referrers';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
 export const migrations = [
@@ -21,6 +22,7 @@ export const migrations = [
   ReadingMarks1763700000008,
   LeanLooks1763700000009,
   ClaimsAlong1763700000010,
+  AwaitedReferrers1763700000011,
 ];
 
 /** The name of the newest migration: what a service must find to be ready. */
