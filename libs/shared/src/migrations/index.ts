@@ -9,6 +9,7 @@ import { ReadingMarks1763700000008 } from './0008-reading-marks';
 import { LeanLooks1763700000009 } from './0009-lean-looks';
 import { ClaimsAlong1763700000010 } from './0010-claims-along';
 import { AwaitedReferrers1763700000011 } from './0011-awaited-referrers';
+import { ListsByTenant1763700000012 } from './0012-lists-by-tenant';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
 export const migrations = [
@@ -23,6 +24,7 @@ export const migrations = [
   LeanLooks1763700000009,
   ClaimsAlong1763700000010,
   AwaitedReferrers1763700000011,
+  ListsByTenant1763700000012,
 ];
 
 /** The name of the newest migration: what a service must find to be ready. */
