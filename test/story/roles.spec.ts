@@ -1,5 +1,5 @@
 import { Database } from '@homeostat/platform';
-import { POOL_ID, type ServiceRole, reconciledKinds } from '@homeostat/shared';
+import { POOL_ID, type ServiceRole, reconciledKinds, serviceRole } from '@homeostat/shared';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 
@@ -198,4 +198,20 @@ describe('a claim on a VM', () => {
     expect(await outcome('homeostat_vm_pool', `UPDATE deployment SET status = 'ready'`)).toBe(denied);
     expect(await outcome('homeostat_domain', `UPDATE pool SET turn = 0 WHERE id = '${POOL_ID}'`)).toBe(denied);
   });
+});
+
+it('is given to a service that is added later as it was to the others', async () => {
+  const role = `homeostat_later_${process.pid}`;
+  await test.sql(serviceRole(role));
+  try {
+    const functionsOf = (name: string) =>
+      test.sql(
+        `SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef
+         AND has_function_privilege($1, oid, 'EXECUTE') ORDER BY proname`,
+        [name],
+      );
+    expect(await functionsOf(role)).toEqual(await functionsOf('homeostat_domain'));
+  } finally {
+    await test.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
 });

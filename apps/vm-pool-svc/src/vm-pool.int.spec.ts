@@ -408,6 +408,7 @@ describe('the provider', () => {
     await regions('eu');
     await start({ RECONCILER_VM_POOL_SIZE: '1' });
     const [liar] = await untilPooling(1);
+    await settled();
     machines.states.clear();
     const [mine] = await claim(1);
     await eventually(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== liar!.id);

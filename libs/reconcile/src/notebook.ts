@@ -57,10 +57,8 @@ export interface Notebook<Tx> {
   release(kind: string, leases: readonly Lease[]): Promise<void>;
   /** Runs `work` and commits, or leaves nothing. Throws StaleLeases, Unavailable, or what `work` threw. */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Writes results down in the transaction, fenced by their leases. */
-  record(tx: Tx, kind: string, results: readonly LookResult[]): void;
-  /** Claims in the transaction, after everything that is written down in it. */
-  claimNext(tx: Tx, kind: string, next: NextClaim): void;
+  /** Writes results down in the transaction, fenced by their leases; after everything else in it comes the `next` claim. */
+  record(tx: Tx, kind: string, results: readonly LookResult[], next: NextClaim | null): void;
   /** Asks for a look at each key, at once. */
   request(kind: string, keys: readonly string[]): Promise<void>;
   /** The first due look per kind; kinds with none are left out, paused ones too. */

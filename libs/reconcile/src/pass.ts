@@ -56,18 +56,19 @@ export class Pass<Tx> {
   }
 
   /**
-   * Applies and records a batch in one transaction; halves it when that fails; drops what others have taken over. The
-   * first part that is committed takes the `next` claim along.
+   * Applies and records a batch in one transaction; halves it when that fails; drops what others have taken over. The last
+   * part takes the `next` claim along: what was wished for meanwhile of any part is due by then.
    */
   async conclude(batch: readonly Conclusion[], next: NextClaim | null): Promise<LookResult[]> {
     const written: LookResult[] = [];
-    let along: NextClaim | null = next && { ...next, claimed: (leases) => ((along = null), next.claimed(leases)) };
+    const last = batch.findLast(({ held }) => hasFailed(held)) ?? batch.at(-1)!;
+    const along = (part: readonly Conclusion[]): NextClaim | null => (part.includes(last) ? next : null);
     const commit = async (part: readonly Conclusion[]): Promise<void> => {
-      written.push(...(await this.commitUnlessStale(part, along)));
+      written.push(...(await this.commitUnlessStale(part, along(part))));
     };
     const alone = async (one: Conclusion, error: unknown): Promise<void> => {
       const failed = this.failed(one.held, 'plan' in one ? one.plan.step : null, 'commit', error);
-      written.push(...(await this.commitFailure(failed, along)));
+      written.push(...(await this.commitFailure(failed, along([one]))));
     };
     await halving(batch, { run: commit, alone, isSuspect: ({ held }) => hasFailed(held) });
     for (const { lease, ...look } of written) {
@@ -125,8 +126,7 @@ export class Pass<Tx> {
     const written = await this.notebook.transaction(async (tx) => {
       const done = plans.length > 0 ? await this.reconciler.act(plans, tx) : new Set<string>();
       const results = batch.map((one) => this.resultOf(one, done));
-      this.notebook.record(tx, this.reconciler.kind, results);
-      if (next) this.notebook.claimNext(tx, this.reconciler.kind, next);
+      this.notebook.record(tx, this.reconciler.kind, results, next);
       return results;
     });
     for (const { held } of batch) this.leases.drop(held);

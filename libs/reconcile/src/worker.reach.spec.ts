@@ -1,4 +1,4 @@
-import { reach, settle } from './decision';
+import { act, reach, settle } from './decision';
 import { Unavailable } from './errors';
 import { drained } from './simulation/clock';
 import { Gate, Stage } from './simulation/stage';
@@ -28,6 +28,47 @@ describe('a long look', () => {
     expect(stage.looks).toHaveLength(6);
     expect(transaction.mock.calls.length).toBeLessThan(6);
     expect(claim).not.toHaveBeenCalled();
+  });
+
+  it('is looked at again at once when it was wished for meanwhile, however many come back together', async () => {
+    const gates = new Map<string, Gate<string>>();
+    const stage = new Stage({
+      decide: decideOnAnswer,
+      reach: ({ key }) => gates.set(key, new Gate()).get(key)!.passed,
+    });
+    await stage.look(...numbered(8));
+    await stage.look('key 7');
+    for (const gate of [...gates.values()]) gate.open('answer');
+    await drained();
+    gates.get('key 7')!.open('answer');
+    await drained();
+    expect(stage.looks.filter(({ key }) => key === 'key 7')).toHaveLength(2);
+  });
+
+  it('spoils no look that this process has begun anew since its lease ran out', async () => {
+    const [reached, seen, acted] = [new Gate<string>(), new Gate(), new Gate()];
+    let looks = 0;
+    const stage = new Stage({
+      observe: async (keys) => (keys.includes('slow') && (await seen.passed), new Map(keys.map((key) => [key, key]))),
+      decide(observed: string) {
+        if (observed === 'slow') return act({ do: 'change' }, 'it must change', 'settled');
+        return observed === 'a' && looks++ === 0 ? ask() : settle(observed);
+      },
+      reach: () => reached.passed,
+      act: async (plans) => (await acted.passed, new Set(plans.map(({ key }) => key))),
+    });
+    jest.spyOn(stage.notebook, 'renew').mockRejectedValue(new Unavailable('away'));
+    await stage.look('a');
+    await stage.clock.advance(7_000);
+    await stage.look('slow');
+    await stage.look();
+    seen.open();
+    await drained();
+    reached.open('answer');
+    await stage.clock.advance(1_500);
+    acted.open();
+    await drained();
+    expect(outcomes(stage)).toEqual({ slow: 'acted', a: 'settled' });
   });
 
   it('looks at once again when the answer asks for another reach', async () => {

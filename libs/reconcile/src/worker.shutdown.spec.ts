@@ -59,10 +59,10 @@ describe('a shutdown', () => {
 
   it('hands back what the end of a pass claims along', async () => {
     const stage = new Stage({ decide: change }, { batch: 1, passes: 1 });
-    const { claimNext } = stage.notebook;
+    const { record } = stage.notebook;
     let stopped: Promise<void> | undefined;
-    jest.spyOn(stage.notebook, 'claimNext').mockImplementation((...given) => {
-      claimNext.apply(stage.notebook, given);
+    jest.spyOn(stage.notebook, 'record').mockImplementation((...given) => {
+      record.apply(stage.notebook, given);
       stopped = stage.loop.stop(1_000);
     });
     await stage.look('a', 'b');

@@ -109,6 +109,7 @@ export class Worker<Tx> {
   /** For how many more a claim may be made now; 0 leaves the wish for one standing. */
   private reserve(): number {
     const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
+    this.wanted ||= this.returned.length > 0;
     if (this.stopping || !this.wanted || room <= 0) return 0;
     this.wanted = false;
     this.reserved += room;
@@ -175,14 +176,14 @@ export class Worker<Tx> {
     await asked.catch(() => undefined);
     if (this.leases.holds(held) && !this.stopping) this.returned.push(await this.pass.answer(errand, asked));
     this.reaching -= 1;
-    this.again();
+    this.pump();
     this.sayIdle();
   }
 
   /** Commits this and whatever has come back by now, and with it a claim of up to `limit`; resolves to what that claims. */
   private async conclude(looked: readonly Conclusion[], limit: number): Promise<Held[]> {
     const { batch: most, leaseMs } = this.ports.options;
-    const batch = [...looked, ...this.returned.splice(0, most)];
+    const batch = [...looked, ...this.returned.splice(0, most).filter(({ held }) => this.leases.holds(held))];
     if (batch.length === 0) return limit > 0 ? this.claim(limit) : [];
     let taken = null as Held[] | null;
     const claimed = (leases: readonly Lease[]): void => void (taken = this.claimed(leases, limit));

@@ -52,8 +52,7 @@ function endAndClaim(
 ): Promise<void> {
   return notebook.transaction(async (tx) => {
     await work(tx);
-    notebook.record(tx, 'domains', [{ lease, ...settled }]);
-    notebook.claimNext(tx, 'domains', {
+    notebook.record(tx, 'domains', [{ lease, ...settled }], {
       limit: 10,
       leaseMs: 60_000,
       claimed: (leases) => claimed(leases.map(({ key }) => key)),

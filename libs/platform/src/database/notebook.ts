@@ -43,11 +43,10 @@ export class PostgresNotebook implements Notebook<Tx> {
     return this.database.transaction(work);
   }
 
-  record(tx: Tx, kind: string, results: readonly LookResult[]): void {
+  record(tx: Tx, kind: string, results: readonly LookResult[], next: NextClaim | null): void {
     tx.record(kind as Kind, results);
-  }
-
-  claimNext(tx: Tx, kind: string, { limit, leaseMs, claimed }: NextClaim): void {
+    if (!next) return;
+    const { limit, leaseMs, claimed } = next;
     tx.claimNext({ kind: kind as Kind, limit, holder: this.holder, leaseMs }, (rows) => claimed(rows.map(leaseOf)));
   }
 

@@ -49,6 +49,7 @@ async function pass(kind: 'deployments' | 'builds', work: (tx: Tx) => void, what
       tx,
       kind,
       leases.map((lease) => ({ lease, tookMs: 5, ...result, ...what })),
+      null,
     );
   });
   return leases;

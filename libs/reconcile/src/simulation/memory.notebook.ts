@@ -50,12 +50,9 @@ export class MemoryNotebook implements Notebook<Unit> {
     }
   }
 
-  record(unit: Unit, kind: string, results: readonly LookResult[]): void {
+  record(unit: Unit, kind: string, results: readonly LookResult[], next: NextClaim | null): void {
     unit.notes.push(...results.map((result) => noteOf(kind, result)));
-  }
-
-  claimNext(unit: Unit, kind: string, next: NextClaim): void {
-    unit.next = { kind, ...next };
+    unit.next = next && { kind, ...next };
   }
 
   request(kind: string, keys: readonly string[]): Promise<void> {

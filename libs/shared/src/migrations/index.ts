@@ -29,3 +29,5 @@ export const migrations = [
 
 /** The name of the newest migration: what a service must find to be ready. */
 export const schemaVersion = migrations.at(-1)!.name;
+
+export { serviceRole } from './service-role';

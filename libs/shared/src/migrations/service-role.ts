@@ -21,9 +21,12 @@ export const serviceRole = (role: string): string => `
   GRANT EXECUTE ON FUNCTION claim_looks, note_looks, request_look TO ${role};
   DO $$
   BEGIN
-    -- Came with migration 0009; the roles before it were given it there.
+    -- Came with migrations 0009 and 0010; the roles before them were given them there.
     IF to_regproc('claim_due') IS NOT NULL THEN
       GRANT EXECUTE ON FUNCTION claim_due TO ${role};
+    END IF;
+    IF to_regproc('note_and_claim') IS NOT NULL THEN
+      GRANT EXECUTE ON FUNCTION note_and_claim TO ${role};
     END IF;
   END $$;
   GRANT SELECT ON schema_migration, reconcile_status, reconcile_kind, state_change TO ${role};
