@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
 import { type Running, issueToken, serve } from '@homeostat/platform';
 import type { HouseEvent } from '@homeostat/shared';
-import { type TestDatabase, eventually, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, captureOutput, eventually, testDatabase } from '@homeostat/testing';
 import { Controller } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { connectorService } from './connector.module';
@@ -1363,17 +1362,7 @@ describe('secrets', () => {
   const auth = { scheme: 'oauth2', client_id: 'me', client_secret: hidden, scope: 'catalog' };
 
   test('reach the source, and nothing else: no row, no answer, no event, no log', async () => {
-    const lines: string[] = [];
-    const note = (_fd: number, text: unknown, ...rest: unknown[]): number => {
-      const bytes = Buffer.byteLength(String(text));
-      lines.push(String(text));
-      (rest.at(-1) as ((error: null, bytes: number) => void) | undefined)?.(null, bytes);
-      return bytes;
-    };
-    const spies = [
-      jest.spyOn(fs, 'writeSync').mockImplementation(note),
-      jest.spyOn(fs, 'write').mockImplementation(note),
-    ];
+    const output = captureOutput();
     try {
       await start({ RECONCILER_LOG_LEVEL: 'debug' });
       lake.table('orders');
@@ -1413,10 +1402,10 @@ describe('secrets', () => {
       expect(JSON.stringify(told)).not.toContain(hidden);
       expect(JSON.stringify(told)).toContain('403 for Bearer •••');
     } finally {
-      for (const spy of spies) spy.mockRestore();
+      output.restore();
     }
-    expect(lines.length).toBeGreaterThan(5);
-    expect(lines.join('\n')).not.toContain(hidden);
+    expect(output.lines.length).toBeGreaterThan(5);
+    expect(output.lines.join('\n')).not.toContain(hidden);
     const tables = await database.sql<{ name: string }>(
       `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`,
     );

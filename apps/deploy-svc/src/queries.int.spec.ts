@@ -1,5 +1,5 @@
 import { Database, PostgresNotebook, callerOf, dueOf, listOf } from '@homeostat/platform';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, rowsRead, testDatabase } from '@homeostat/testing';
 import { factsOf, queueOf } from './deployment/deployment.reads';
 
 /** Twenty thousand deployments at rest, each with its build, claim and VM; a handful are due or wait. */
@@ -116,21 +116,12 @@ describe('fault: full scans per tick – with 20 000 deployments at rest, none o
 describe('a tenant that has little among others that have much', () => {
   const caller = callerOf('a test', 'umbra', ['read']);
 
-  async function rowsRead(table: string): Promise<number> {
-    await database.sql('SELECT pg_stat_force_next_flush()');
-    const [row] = await database.sql<{ read: number }>(
-      'SELECT (idx_tup_fetch + seq_tup_read)::float8 AS read FROM pg_stat_user_tables WHERE relname = $1',
-      [table],
-    );
-    return row!.read;
-  }
-
   test.each(['environment', 'deployment', 'build', 'vm_claim'])('reads no more of %s than it has', async (from) => {
-    const before = await rowsRead(from);
+    const before = await rowsRead(database, from);
     let items: unknown[] | undefined;
     await scannedBy(async (own) => {
       ({ items } = await listOf(own, { from, caller, query: { limit: 50 }, filters: [] }));
     });
-    expect([items, (await rowsRead(from)) - before]).toEqual([[], 0]);
+    expect([items, (await rowsRead(database, from)) - before]).toEqual([[], 0]);
   });
 });

@@ -65,7 +65,10 @@ export class Leases {
     for (const held of this.held.values()) held.abort.abort(why);
   }
 
-  /** Hands back what is still held of these, so that others need not wait for the leases to run out; all where none are named. */
+  /**
+   * Hands back what is still held of these, so that others need not wait for the leases to run out; all where none are
+   * named.
+   */
   async release(which: readonly Held[] = [...this.held.values()]): Promise<void> {
     const left = which.filter((held) => this.holds(held));
     for (const held of left) this.drop(held);

@@ -43,6 +43,8 @@ export interface Slice {
 export interface NextClaim {
   readonly limit: number;
   readonly leaseMs: number;
+  /** Otherwise it may be left out where nothing that the pass writes down is due at once. */
+  readonly always: boolean;
   /** Told after the commit what was leased. */
   claimed(leases: readonly Lease[]): void;
 }

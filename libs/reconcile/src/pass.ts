@@ -57,12 +57,13 @@ export class Pass<Tx> {
 
   /**
    * Applies and records a batch in one transaction; halves it when that fails; drops what others have taken over. The last
-   * part takes the `next` claim along: what was wished for meanwhile of any part is due by then.
+   * part takes the `next` claim along, in any case where there were others: nobody asks what they left due.
    */
   async conclude(batch: readonly Conclusion[], next: NextClaim | null): Promise<LookResult[]> {
     const written: LookResult[] = [];
     const last = batch.findLast(({ held }) => hasFailed(held)) ?? batch.at(-1)!;
-    const along = (part: readonly Conclusion[]): NextClaim | null => (part.includes(last) ? next : null);
+    const along = (part: readonly Conclusion[]): NextClaim | null =>
+      next && part.includes(last) ? { ...next, always: next.always || part.length < batch.length } : null;
     const commit = async (part: readonly Conclusion[]): Promise<void> => {
       written.push(...(await this.commitUnlessStale(part, along(part))));
     };

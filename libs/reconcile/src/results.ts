@@ -13,7 +13,7 @@ export class Results {
   ) {}
 
   acted(held: Held, step: Verb, because: string, next: NextLook): LookResult {
-    const dueAt = next === 'now' ? this.now(held) : next === 'settled' ? null : next;
+    const { dueAt } = next === 'now' ? this.in(held, 0) : { dueAt: next === 'settled' ? null : next };
     return this.result(held, { outcome: 'acted', step: step.do, because, dueAt });
   }
 
@@ -64,12 +64,10 @@ export class Results {
     });
   }
 
+  /** What is due at once must be so by the database's clock, however far from it ours has drifted: since the claim. */
   private in(held: Held, delayMs: number): { dueAt: Date } {
-    return { dueAt: new Date(this.now(held).getTime() + delayMs) };
-  }
-
-  private now(held: Held): Date {
-    return databaseNow(held, this.nowMs());
+    if (delayMs === 0) return { dueAt: held.lease.now };
+    return { dueAt: new Date(databaseNow(held, this.nowMs()).getTime() + delayMs) };
   }
 
   private result(held: Held, what: Partial<LookResult> & { outcome: Outcome; because: string }): LookResult {

@@ -1,10 +1,15 @@
 import { act, settle, wait } from './decision';
-import { Stalled } from './errors';
+import { Stalled, Unavailable } from './errors';
 import { drained } from './simulation/clock';
 import { Gate, Stage } from './simulation/stage';
 
 const change = () => act({ do: 'change' }, 'it must change', 'settled');
 const outcomes = (stage: Stage) => Object.fromEntries(stage.looks.map(({ key, outcome }) => [key, outcome]));
+/** Sees all keys, once the gate is open. */
+const once = (gate: Gate) => async (keys: readonly string[]) => (
+  await gate.passed,
+  new Map(keys.map((key) => [key, key]))
+);
 const numbered = (count: number) => Array.from({ length: count }, (_, number) => `key ${number}`);
 
 describe('a short pass', () => {
@@ -41,6 +46,35 @@ describe('a short pass', () => {
     expect(claim).toHaveBeenCalledTimes(1);
   });
 
+  it('goes on at once with what was wished for by others while it was held, and nobody told of', async () => {
+    const gate = new Gate();
+    const stage = new Stage({ observe: once(gate) });
+    await stage.look('a');
+    stage.due('a');
+    const claim = jest.spyOn(stage.notebook, 'claim');
+    gate.open();
+    await drained();
+    expect(stage.looks).toHaveLength(2);
+    expect(claim).not.toHaveBeenCalled();
+  });
+
+  it('goes on with a step that wants another look at once, without a claim of its own', async () => {
+    let steps = 0;
+    const decide = () => ((steps += 1) < 3 ? act({ do: 'change' }, 'it must change', 'now') : settle('all is well'));
+    const stage = new Stage({ decide });
+    const [claim, claimLooks] = [jest.spyOn(stage.notebook, 'claim'), jest.spyOn(stage.rows, 'claimLooks')];
+    await stage.look('a');
+    expect(stage.looks.map(({ outcome }) => outcome)).toEqual(['acted', 'acted', 'settled']);
+    expect([claim, claimLooks].map(({ mock }) => mock.calls.length)).toEqual([1, 3]);
+  });
+
+  it('claims nothing at the end of a pass that leaves nothing due', async () => {
+    const stage = new Stage({});
+    const claimLooks = jest.spyOn(stage.rows, 'claimLooks');
+    await stage.look('a');
+    expect(claimLooks).toHaveBeenCalledTimes(1);
+  });
+
   it('claims by itself where the end of a pass had nothing left to write', async () => {
     const stage = new Stage({}, { passes: 1 });
     const { transaction } = stage.notebook;
@@ -68,10 +102,34 @@ describe('a short pass', () => {
     stage.due('a', 'b', 'c');
     stage.rows.find('things', 'a')!.failures = 1;
     await stage.look();
-    await stage.look(key);
+    stage.due(key);
     gate.open();
     await drained();
     expect(stage.looks.filter((look) => look.key === key)).toHaveLength(2);
+  });
+
+  it('claims by itself where the last part of a batch is lost', async () => {
+    const gate = new Gate();
+    const stage = new Stage({ observe: once(gate) });
+    stage.due('a', 'b');
+    stage.rows.find('things', 'b')!.failures = 1;
+    await stage.look();
+    stage.due('a');
+    stage.rows.find('things', 'b')!.epoch += 1;
+    gate.open();
+    await drained();
+    expect(stage.looks.map(({ key }) => key)).toEqual(['a', 'a']);
+  });
+
+  it('asks for more after a commit that failed', async () => {
+    const gate = new Gate();
+    const stage = new Stage({ observe: once(gate) });
+    await stage.look('a');
+    stage.due('b');
+    jest.spyOn(stage.notebook, 'transaction').mockRejectedValueOnce(new Unavailable('away'));
+    gate.open();
+    await drained();
+    expect(outcomes(stage)).toEqual({ b: 'settled' });
   });
 
   it('isolates a key whose write fails; the rest of the batch commits', async () => {
@@ -189,6 +247,16 @@ describe('the next look', () => {
     expect(stage.looks).toHaveLength(1);
     await stage.clock.advance(1);
     expect(stage.looks).toHaveLength(2);
+  });
+
+  it('comes by a timer for each of several that are near', async () => {
+    const decide = (key: string, now: Date) => wait('it is early', new Date(now.getTime() + Number(key) * 1_000));
+    const stage = new Stage({ decide });
+    await stage.look('3', '7', '5');
+    await stage.clock.advance(5_500);
+    expect(stage.looks.slice(3).map(({ key }) => key)).toEqual(['3', '5']);
+    await stage.clock.advance(2_000);
+    expect(stage.looks.slice(3).map(({ key }) => key)).toEqual(['3', '5', '3', '7']);
   });
 
   it('comes by the poll when it is beyond the horizon', async () => {

@@ -1,8 +1,8 @@
-import { Alarm } from './alarm';
 import type { Backoff } from './backoff';
+import { Calendar } from './calendar';
 import { withinDeadline } from './deadline';
 import { type Held, Leases } from './leases';
-import type { Lease, LookResult, Notebook } from './notebook';
+import type { Lease, LookResult, NextClaim, Notebook } from './notebook';
 import { type Conclusion, type Errand, Pass } from './pass';
 import type { EngineOptions, Timers, Witness, Work } from './ports';
 import type { AnyReconciler } from './reconciler';
@@ -19,11 +19,17 @@ export interface WorkerPorts<Tx> {
 
 const unlimited = { atOnce: Infinity, timeoutMs: 30_000 };
 
+/** Whatever is due first, among the dates of resources. */
+const THE_FIRST = '';
+
+/** What may be claimed now; `always`: more may be due than what a pass writes down itself. */
+type Room = Pick<NextClaim, 'limit' | 'always'>;
+
 /** Looks at the due resources of one kind, batch after batch, until none is due. */
 export class Worker<Tx> {
   private readonly leases: Leases;
   private readonly pass: Pass<Tx>;
-  private readonly alarm: Alarm;
+  private readonly calendar: Calendar;
   private returned: Conclusion[] = [];
   private passes = 0;
   private nudges = 0;
@@ -45,7 +51,7 @@ export class Worker<Tx> {
     this.leases = new Leases(kind, notebook as Notebook<never>, timers, options.leaseMs, witness);
     const results = new Results(backoff, () => timers.nowMs());
     this.pass = new Pass(reconciler, notebook, this.leases, results, timers, witness);
-    this.alarm = new Alarm(timers, () => this.nudge());
+    this.calendar = new Calendar(timers, () => this.nudge());
   }
 
   /** What is being looked at; a kind that reaches out has its own bound, and the others that of their passes. */
@@ -64,16 +70,16 @@ export class Worker<Tx> {
     this.again();
   }
 
-  /** Something is due in `ms`. Beyond the horizon nothing is done: the poll will say so again. */
+  /** Something is due in `ms`, as the poll says. */
   wakeIn(ms: number): void {
     if (ms <= 0) this.again();
-    else if (ms <= this.ports.options.horizonMs && !this.stopping) this.alarm.in(ms);
+    else this.wakeFor(THE_FIRST, ms);
   }
 
   /** Starts nothing new, calls back what reaches out, and after at most `graceMs` hands back what is not committed. */
   async stop(graceMs: number): Promise<void> {
     this.stopping = true;
-    this.alarm.cancel();
+    this.calendar.cancel();
     this.leases.abort(new Error('shutting down'));
     const idle = new Promise<void>((done) => (this.whenIdle = done));
     const cancel = this.ports.timers.after(graceMs, () => this.whenIdle!());
@@ -96,33 +102,34 @@ export class Worker<Tx> {
   private pump(): void {
     const { options } = this.ports;
     if (this.passes >= (this.backlog ? options.passes : 1)) return;
-    const limit = this.reserve();
-    if (limit === 0 && this.returned.length === 0) return;
+    if (!this.wanted && this.returned.length === 0) return;
+    const room = this.reserve();
+    if (room.limit === 0 && this.returned.length === 0) return;
     this.passes += 1;
-    void this.run(limit).finally(() => {
+    void this.run(room).finally(() => {
       this.passes -= 1;
       this.pump();
       this.sayIdle();
     });
   }
 
-  /** For how many more a claim may be made now; 0 leaves the wish for one standing. */
-  private reserve(): number {
-    const room = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
-    this.wanted ||= this.returned.length > 0;
-    if (this.stopping || !this.wanted || room <= 0) return 0;
+  /** Room for a claim that is made now; none leaves the wish for one standing. */
+  private reserve(): Room {
+    const limit = Math.min(this.ports.options.batch, this.limits.atOnce - this.reaching - this.reserved);
+    if (this.stopping || limit <= 0) return { limit: 0, always: false };
+    const always = this.wanted;
     this.wanted = false;
-    this.reserved += room;
-    return room;
+    this.reserved += limit;
+    return { limit, always };
   }
 
   /**
-   * Passes, one after the other, for as long as the end of one claims more. A nudge meanwhile may have been for what a
-   * pass held: no other claim could see that, so it is asked again.
+   * Passes, one after the other, for as long as the end of one claims more: what it wrote down may be due at once, because
+   * of its own step or of a wish that came for what it held, and that no other claim could see.
    */
-  private async run(limit: number): Promise<void> {
+  private async run(room: Room): Promise<void> {
     let { nudges } = this;
-    let batch = this.returned.length > 0 ? await this.conclude([], limit) : await this.claim(limit);
+    let batch = this.returned.length > 0 ? await this.conclude([], room) : await this.claim(room.limit);
     while (batch.length > 0 && !this.stopping) {
       const looked = await this.look(batch);
       this.reserved -= batch.length;
@@ -180,21 +187,22 @@ export class Worker<Tx> {
     this.sayIdle();
   }
 
-  /** Commits this and whatever has come back by now, and with it a claim of up to `limit`; resolves to what that claims. */
-  private async conclude(looked: readonly Conclusion[], limit: number): Promise<Held[]> {
+  /** Commits this and whatever has come back by now, and with it a claim within `room`; resolves to what that claims. */
+  private async conclude(looked: readonly Conclusion[], { limit, always }: Room): Promise<Held[]> {
     const { batch: most, leaseMs } = this.ports.options;
     const batch = [...looked, ...this.returned.splice(0, most).filter(({ held }) => this.leases.holds(held))];
-    if (batch.length === 0) return limit > 0 ? this.claim(limit) : [];
+    if (batch.length === 0 && always) return this.claim(limit);
     let taken = null as Held[] | null;
     const claimed = (leases: readonly Lease[]): void => void (taken = this.claimed(leases, limit));
     try {
-      this.noted(await this.pass.conclude(batch, limit > 0 ? { limit, leaseMs, claimed } : null));
-      this.wanted ||= limit > 0 && taken === null;
+      const written = await this.pass.conclude(batch, limit > 0 ? { limit, always, leaseMs, claimed } : null);
+      this.noted(written, taken !== null);
     } catch (error) {
       const held = batch.map((one) => one.held);
       this.drop(held, error);
     }
     if (taken === null) this.reserved -= limit;
+    this.wanted ||= limit > 0 && batch.length > 0 && taken === null;
     return taken ?? [];
   }
 
@@ -204,10 +212,19 @@ export class Worker<Tx> {
     this.fault('pass', error);
   }
 
-  private noted(written: readonly LookResult[]): void {
+  /** `claimed`: what is due at once was claimed along with it, as far as there was room. */
+  private noted(written: readonly LookResult[], claimed: boolean): void {
     for (const { lease, dueAt, tookMs } of written) {
-      if (dueAt) this.wakeIn(dueAt.getTime() - lease.now.getTime() - tookMs);
+      const inMs = dueAt ? dueAt.getTime() - lease.now.getTime() - tookMs : Infinity;
+      if (inMs > 0) this.wakeFor(lease.key, inMs);
+      else if (!claimed) this.again();
     }
+  }
+
+  /** Beyond the horizon nothing is done: the poll will say so again. */
+  private wakeFor(key: string, inMs: number): void {
+    if (inMs <= this.ports.options.horizonMs && !this.stopping) this.calendar.set(key, inMs);
+    else this.calendar.delete(key);
   }
 
   private sayIdle(): void {

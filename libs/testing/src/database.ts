@@ -36,6 +36,16 @@ export async function testDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** How many rows of a table were read, as PostgreSQL counts it; other connections may tell it of theirs later. */
+export async function rowsRead({ sql }: TestDatabase, table: string): Promise<number> {
+  await sql('SELECT pg_stat_force_next_flush()');
+  const [row] = await sql<{ read: number }>(
+    'SELECT idx_tup_fetch::float8 + seq_tup_read AS read FROM pg_stat_user_tables WHERE relname = $1',
+    [table],
+  );
+  return row!.read;
+}
+
 /**
  * One worker makes the template, the others wait for its lock. Not Jest's global setup, which runs what was last
  * built: here the migrations are those in the sources.

@@ -38,7 +38,8 @@ const timeouts = '-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transa
 
 /**
  * A plan that is cached while a table is small must still be right when it is large. Our statements are keyed, so the
- * plans that read whole tables are ruled out, and each statement is planned once (decision 3). None is worth workers of its own.
+ * plans that read whole tables are ruled out, and each statement is planned once (decision 3). None is worth workers of
+ * its own.
  */
 const plans =
   '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c max_parallel_workers_per_gather=0';

@@ -21,7 +21,8 @@ export interface LookNote {
 
 /**
  * One note per resource, as the notebook wants it: a look that comes to an end takes the wish for another one with it.
- * They are in falling key order, in which rows are locked everywhere (migration 0001). The other wishes are given the trace that `traceOf` knows for their key.
+ * They are in falling key order, in which rows are locked everywhere (migration 0001). The other wishes are given the
+ * trace that `traceOf` knows for their key.
  */
 export function merged(
   results: readonly LookNote[],
@@ -107,6 +108,8 @@ export interface ClaimNote {
   readonly limit: number;
   readonly holder: string;
   readonly leaseMs: number;
+  /** Otherwise only where one of up to three notes is due at once; after more of them, or one that is `gone`, in any case. */
+  readonly always: boolean;
 }
 
 /** What is written down at the end of a transaction. */
@@ -118,8 +121,9 @@ export interface Ledger {
 }
 
 /**
- * The one statement that writes history, events and looks, and that returns the rows of what it claims. What there is none of is left out of it: an INSERT of no rows
- * is planned and set up all the same, and most looks change nothing. `isAlone`: the transaction did nothing else.
+ * The one statement that writes history, events and looks, and that returns the rows of what it claims. What there is none
+ * of is left out of it: an INSERT of no rows is planned and set up all the same, and most looks change nothing. `isAlone`:
+ * the transaction did nothing else.
  */
 export function ledgerEntry(
   { source, by }: { readonly source: string; readonly by: string },
@@ -145,9 +149,9 @@ export function ledgerEntry(
   const isForgettable = isAlone && inserts.length === 0 && notes.every(({ epoch }) => epoch !== NO_LEASE);
   const written = inserts.length > 0 ? `WITH ${inserts.join(', ')} ` : '';
   if (notes.length === 0) return { sql: `${written}SELECT`, values };
-  const { kind = null, limit = 0, holder = null, leaseMs = 0 } = claim ?? {};
+  const { kind = null, limit = 0, holder = null, leaseMs = 0, always = true } = claim ?? {};
   const noted = arrays(notes, noteTypes);
-  const claimed = [kind, limit, holder, leaseMs, isForgettable].map(parameter).join(', ');
+  const claimed = [kind, always ? limit : -limit, holder, leaseMs, isForgettable].map(parameter).join(', ');
   return { sql: `${written}SELECT * FROM note_and_claim(${noted}, ${claimed})`, values };
 }
 

@@ -1,5 +1,5 @@
 import { type Lease, StaleLeases } from '@homeostat/reconcile';
-import { type TestDatabase, testDatabase, until } from '@homeostat/testing';
+import { type TestDatabase, rowsRead, testDatabase, until } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { Database } from './database';
 import { PostgresNotebook, dueOf } from './notebook';
@@ -44,24 +44,25 @@ test('an epoch that a crash of the server forgot is not given out again', async 
   await write(taken!);
 });
 
-/** Ends a look, and claims what is due next. */
+/** Ends looks, and claims what is due next. */
 function endAndClaim(
-  lease: Lease,
-  work: (tx: Tx) => Promise<unknown>,
+  leases: readonly Lease[],
+  { always = true, dueAt = null as Date | null, wish = (_: Tx): void => {} },
   claimed: (keys: string[]) => void,
 ): Promise<void> {
+  const results = leases.map((lease) => ({ lease, ...settled, dueAt }));
   return notebook.transaction(async (tx) => {
-    await work(tx);
-    notebook.record(tx, 'domains', [{ lease, ...settled }], {
+    wish(tx);
+    notebook.record(tx, 'domains', results, {
       limit: 10,
       leaseMs: 60_000,
-      claimed: (leases) => claimed(leases.map(({ key }) => key)),
+      always,
+      claimed: (next) => claimed(next.map(({ key }) => key)),
     });
   });
 }
 
 describe('the end of a pass', () => {
-  const nothing = async () => {};
   let [one, other]: string[] = [];
   let lease: Lease;
 
@@ -75,15 +76,55 @@ describe('the end of a pass', () => {
 
   test('claims what is due, what was wished for meanwhile, too', async () => {
     let claimed: string[] = [];
-    await endAndClaim(lease, nothing, (keys) => (claimed = keys));
+    await endAndClaim([lease], {}, (keys) => (claimed = keys));
     expect(claimed.toSorted()).toEqual([one, other]);
     expect(await notebook.claim('domains', 10, 60_000)).toEqual([]);
+  });
+
+  test('claims, though nobody told this process of more, what somebody wished for meanwhile', async () => {
+    let claimed: string[] = [];
+    await endAndClaim([lease], { always: false }, (keys) => (claimed = keys));
+    expect(claimed).toContain(one);
+  });
+
+  test.each([
+    ['claims', 'is due at once', new Date(0), 2],
+    ['claims nothing', 'is due later', new Date(Date.now() + 3_600_000), 0],
+    ['claims nothing', 'rests', null, 0],
+  ])('%s of what others wished for where what it wrote down %s', async (_, __, dueAt, count) => {
+    await house.sql('UPDATE reconcile_status SET due_at = $1, generation = 1 WHERE key = $2', [dueAt, one]);
+    let claimed: string[] = [];
+    await endAndClaim([lease], { always: false, dueAt }, (keys) => (claimed = keys));
+    expect(claimed).toHaveLength(count);
+  });
+
+  test.each([
+    ['claims where a wish of the pass is for its own kind', 'domains', 1],
+    ['claims nothing where it is for another kind', 'name-verifications', 0],
+  ] as const)('%s', async (_, kind, count) => {
+    await house.sql('DELETE FROM reconcile_status WHERE key = $1', [other]);
+    await house.sql('UPDATE reconcile_status SET generation = 1 WHERE key = $1', [one]);
+    let claimed: string[] = [];
+    const wish = (tx: Tx): void => tx.look(kind, other!);
+    await endAndClaim([lease], { always: false, wish }, (keys) => (claimed = keys));
+    expect(claimed).toHaveLength(count);
+  });
+
+  test('asks for more in any case after more than a few looks', async () => {
+    const more = [uuidv7(), uuidv7(), uuidv7(), uuidv7()];
+    await house.sql('TRUNCATE reconcile_status');
+    await notebook.request('domains', more);
+    const leases = await notebook.claim('domains', 4, 60_000);
+    await notebook.request('domains', [more[2]!]);
+    let claimed: string[] = [];
+    await endAndClaim(leases, { always: false }, (keys) => (claimed = keys));
+    expect(claimed).toEqual([more[2]]);
   });
 
   test('claims nothing where its own lease was lost', async () => {
     await house.sql('UPDATE reconcile_status SET lease_epoch = lease_epoch + 1 WHERE lease_holder IS NOT NULL');
     const claimed = jest.fn();
-    await expect(endAndClaim(lease, nothing, claimed)).rejects.toThrow(StaleLeases);
+    await expect(endAndClaim([lease], {}, claimed)).rejects.toThrow(StaleLeases);
     expect(claimed).not.toHaveBeenCalled();
     expect(
       await house.sql(`SELECT key FROM reconcile_status WHERE key = '${other}' AND lease_holder IS NULL`),
@@ -91,13 +132,17 @@ describe('the end of a pass', () => {
   });
 
   test.each([
-    ['waits for the disk with what it did, though it claims', false, 'local'],
-    ['waits for no disk where it only claims', true, 'off'],
-  ])('%s', async (_, unwaited, setting) => {
+    ['waits for the disk with what it did, though it claims', 1, false, 'local'],
+    ['waits for the disk with what it did, and claims nothing', 0, false, 'local'],
+    ['waits for no disk where it only claims', 1, true, 'off'],
+    ['waits for no disk where nothing else was done', 0, true, 'off'],
+    ['waits for the disk with what it did, where nothing was worth a claim', -1, false, 'local'],
+    ['waits for no disk where nothing was worth a claim', -1, true, 'off'],
+  ])('%s', async (_, limit, unwaited, setting) => {
     const settings = await database.transaction(async (tx) => {
       const none = `'{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'`;
       await tx.query(`SELECT set_config('synchronous_commit', 'local', true)`);
-      await tx.query(`SELECT * FROM note_and_claim(${none}, 'domains', 1, 'a test', 1000, $1)`, [unwaited]);
+      await tx.query(`SELECT * FROM note_and_claim(${none}, 'domains', $1, 'a test', 1000, $2)`, [limit, unwaited]);
       return tx.query(`SELECT current_setting('synchronous_commit') AS setting`);
     });
     expect(settings).toEqual([{ setting }]);
@@ -123,17 +168,10 @@ test('a wish for a row that another adds at the same moment is kept', async () =
 
 /** How many rows of the notebook `work` reads. */
 async function rowsReadBy(work: () => Promise<unknown>): Promise<number> {
-  const before = await rowsRead();
+  const before = await rowsRead(house, 'reconcile_status');
   await work();
   await database.query('SELECT pg_stat_force_next_flush()');
-  return (await rowsRead()) - before;
-}
-
-async function rowsRead(): Promise<number> {
-  const [row] = await house.sql<{ read: number }>(
-    `SELECT idx_tup_fetch::float8 + seq_tup_read AS read FROM pg_stat_user_tables WHERE relname = 'reconcile_status'`,
-  );
-  return row!.read;
+  return (await rowsRead(house, 'reconcile_status')) - before;
 }
 
 test('what is due much later is not read by claims and pulses, nor more of it by the audit than its slice', async () => {

@@ -46,8 +46,8 @@ export class PostgresNotebook implements Notebook<Tx> {
   record(tx: Tx, kind: string, results: readonly LookResult[], next: NextClaim | null): void {
     tx.record(kind as Kind, results);
     if (!next) return;
-    const { limit, leaseMs, claimed } = next;
-    tx.claimNext({ kind: kind as Kind, limit, holder: this.holder, leaseMs }, (rows) => claimed(rows.map(leaseOf)));
+    const { claimed, ...what } = next;
+    tx.claimNext({ kind: kind as Kind, holder: this.holder, ...what }, (rows) => claimed(rows.map(leaseOf)));
   }
 
   async request(kind: string, keys: readonly string[]): Promise<void> {

@@ -93,7 +93,8 @@ export class MemoryNotebook implements Notebook<Unit> {
     rows.noteLooks(unit.notes);
     for (const { kind, key } of unit.wishes) rows.requestLook(kind, [key], this.database.nowMs());
     const { next } = unit;
-    const leases = next ? this.claimed(next.kind, next.limit, next.leaseMs) : [];
+    const isWorthIt = next?.always || unit.notes.some(({ kind, key }) => this.isDue(kind, key));
+    const leases = next && isWorthIt ? this.claimed(next.kind, next.limit, next.leaseMs) : [];
     return () => next?.claimed(leases);
   }
 
@@ -109,6 +110,12 @@ export class MemoryNotebook implements Notebook<Unit> {
     return found.flatMap(({ epoch, row }) =>
       row && row.holder === this.holder && row.epoch === Number(epoch) ? [row] : [],
     );
+  }
+
+  /** PostgreSQL claims more often than that: it does not ask each of many. */
+  private isDue(kind: string, key: string): boolean {
+    const row = this.database.rows.find(kind, key);
+    return row !== undefined && isDue(row, this.database.nowMs());
   }
 
   private firstIn(kind: string): number {

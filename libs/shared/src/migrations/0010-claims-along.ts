@@ -82,7 +82,10 @@ const noteAndClaim = `
     IF at_most > 0 THEN
       RETURN QUERY SELECT * FROM claim_due(wanted_kind, at_most, holder, lease_ms);
     END IF;
-    PERFORM set_config('synchronous_commit', CASE WHEN unwaited THEN 'off' ELSE waited END, true);
+    -- A claim has set it to off already, which is right where nothing is to be waited for.
+    IF unwaited <> (at_most > 0) THEN
+      PERFORM set_config('synchronous_commit', CASE WHEN unwaited THEN 'off' ELSE waited END, true);
+    END IF;
   END $$;
 `;
 

@@ -10,6 +10,7 @@ import { LeanLooks1763700000009 } from './0009-lean-looks';
 import { ClaimsAlong1763700000010 } from './0010-claims-along';
 import { AwaitedReferrers1763700000011 } from './0011-awaited-referrers';
 import { ListsByTenant1763700000012 } from './0012-lists-by-tenant';
+import { GoesOnAtOnce1763700000013 } from './0013-goes-on-at-once';
 
 /** Every migration, in order. They go forward only; a schema is never edited after it was released. */
 export const migrations = [
@@ -25,6 +26,7 @@ export const migrations = [
   ClaimsAlong1763700000010,
   AwaitedReferrers1763700000011,
   ListsByTenant1763700000012,
+  GoesOnAtOnce1763700000013,
 ];
 
 /** The name of the newest migration: what a service must find to be ready. */
