@@ -1,4 +1,4 @@
-import { type KeyObject, generateKeyPairSync, sign } from 'node:crypto';
+import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -135,7 +135,18 @@ interface Pair {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
 }
-const pair = (): Pair => generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/**
+ * By way of PEM: Node 20 waits for ever where what made a pair is collected while one of its keys is exported as a JWK, both
+ * of which take the lock of that key.
+ */
+const pair = (): Pair => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  return { publicKey: createPublicKey(publicKey), privateKey: createPrivateKey(privateKey) };
+};
 const pem = ({ publicKey }: Pair): string => publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const setOf = (...named: [kid: string, of: Pair][]): string =>
   JSON.stringify({ keys: named.map(([kid, { publicKey }]) => ({ ...publicKey.export({ format: 'jwk' }), kid })) });

@@ -139,6 +139,12 @@ describe('nothing is proven', () => {
     expect(await proof(attached, jwks(jwk(p256)))).toEqual(unsigned);
   });
 
+  test('by a signature that is empty, or none', async () => {
+    const none = Buffer.from('none').toString('base64');
+    for (const signatures of [[''], ['none'], [none], []])
+      expect(await proof({ ...signed(p256), signatures }, jwks(jwk(p256)))).toEqual(unsigned);
+  });
+
   test('by a signature in another form, or with another digest', async () => {
     const inBytes = sign('sha256', Buffer.from(cid), { key: p256.privateKey, dsaEncoding: 'ieee-p1363' });
     const bySha512 = createSign('sha512').update(cid).sign(p256.privateKey);
