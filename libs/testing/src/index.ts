@@ -3,6 +3,7 @@ export * from './certificates';
 export * from './dns-server';
 export * from './database';
 export * from './docker';
+export * from './output';
 export * from './registries';
 export * from './registry-writer';
 export * from './field-by-field';

@@ -19,7 +19,10 @@ export interface Wanted {
   readonly awaited: ReadonlySet<string>;
 }
 
-/** Reads the referrers of a manifest that are new, and those that are awaited; what is attached and cannot be read is noted as `other`, and left. */
+/**
+ * Reads the referrers of a manifest that are new, and those that are awaited; what is attached and cannot be read is noted
+ * as `other`, and left.
+ */
 export async function readReferrers(
   registry: RegistryClient,
   { subject, known, awaited }: Wanted,

@@ -46,6 +46,14 @@ const json =
   (_request, response) =>
     void response.writeHead(status, headers).end(typeof body === 'string' ? body : JSON.stringify(body));
 
+/** Says how much there is, and goes away half way. */
+const half =
+  (body: string): Handler =>
+  (_request, response) => {
+    response.writeHead(200, { 'content-length': body.length }).write(body.slice(0, body.length / 2));
+    setImmediate(() => response.destroy());
+  };
+
 describe('a listing', () => {
   it('that names a page as the one after itself is refused', async () => {
     const client = await registry(json({ tags: ['a'] }, { link: '</v2/dir/tags/list?last=a>; rel="next"' }));
@@ -77,10 +85,7 @@ describe('a listing', () => {
   });
 
   it('that breaks off in the middle fails', async () => {
-    const client = await registry((_request, response) => {
-      response.writeHead(200, { 'content-length': '1000' }).write('{"tags":["a"');
-      setImmediate(() => response.destroy());
-    });
+    const client = await registry(half('{"tags":["a", "b"]}'));
     await expect(client.tags(null, signal)).rejects.toThrow(/tags\/list/);
   });
 
@@ -157,6 +162,11 @@ describe('a manifest', () => {
     await expect(client.manifest('tag', signal)).rejects.toMatchObject({ fault: 'TooLarge' });
   });
 
+  it('that breaks off in the middle is none', async () => {
+    const client = await registry(half(JSON.stringify(whole)));
+    await expect(client.manifest('tag', signal)).rejects.toThrow(/manifests\/tag/);
+  });
+
   it('is not taken for another one', async () => {
     const client = await registry(json(whole, { 'docker-content-digest': nobody }));
     await expect(client.manifest('tag', signal)).rejects.toMatchObject({ fault: 'DigestMismatch' });
@@ -170,6 +180,11 @@ describe('a blob', () => {
   it('that is not what its digest says is refused', async () => {
     const client = await registry(json('what was not'));
     await expect(client.blob(descriptor, 100, signal)).rejects.toMatchObject({ fault: 'DigestMismatch' });
+  });
+
+  it('that breaks off in the middle is none', async () => {
+    const client = await registry(half('what was asked for'));
+    await expect(client.blob(descriptor, 100, signal)).rejects.toThrow(/blobs\/sha256/);
   });
 
   it('that goes on for ever is cut off', async () => {

@@ -12,10 +12,10 @@ export class Values {
 
 /**
  * A GIN index compares each entry that it finds with all terms of a condition, so that its time grows with their square:
- * 1 000 terms of 1 000 records take 11 ms at once, and 5 ms in ten parts.
+ * 1 000 terms of 1 000 records take 10 ms at once, 3.5 ms in ten parts, and 2.8 ms in 25 or 50.
  */
 const TERMS_AT_ONCE = 100;
-const PARTS = 10;
+const PARTS = 25;
 
 /**
  * SQL for a group over `record r`. Its shape depends on what it compares, and not on how often, so that few statements are
@@ -37,7 +37,7 @@ export function conditionOf({ negated, any }: Group, values: Values): string {
   return negated ? `${sql} IS NOT TRUE` : sql;
 }
 
-/** None, one or ten, so that few statements are planned. */
+/** None, one or all parts, so that few statements are planned. */
 function partsOf(terms: readonly string[]): string[][] {
   if (terms.length === 0) return [];
   if (terms.length <= TERMS_AT_ONCE) return [[...terms]];

@@ -136,11 +136,12 @@ export class Search {
     // Only what has three letters in a row is in the trigrams' index.
     const sql = /[\p{L}\p{N}]{3}/u.test(like.replace(/\\./g, ' ')) ? byTrigrams : byKind;
     const most = MOST_VALUES + 1;
-    const found = await (prefix === null
-      ? this.database.query<{ value: string }>(sql, [kind, like, most])
-      : this.database.query<{ value: string }>(byPrefix, [kind, prefix, `${prefix}\u{10ffff}`, most]));
+    const [row] = await (prefix === null
+      ? this.database.query<Found>(inOne(sql), [kind, like, most])
+      : this.database.query<Found>(inOne(byPrefix), [kind, prefix, `${prefix}\u{10ffff}`, most]));
+    const found = row!.found ?? [];
     if (found.length > MOST_VALUES) return [pattern];
-    return found.map(({ value }) => ({ by: 'term', term: `${kind}=${value}` }));
+    return found.map((value) => ({ by: 'term', term: `${kind}=${value}` }));
   }
 
   /** There are few schema versions: those within the intervals are spelled out. */
@@ -173,6 +174,14 @@ function prefixOf(like: string): string | null {
   const [, literal] = /^((?:[^\\%_]|\\.)+)%$/s.exec(like) ?? [];
   return literal?.replace(/\\(.)/gs, '$1') ?? null;
 }
+
+/** null: none. */
+interface Found {
+  readonly found: readonly string[] | null;
+}
+
+/** A thousand rows cost more to take apart than to find. */
+const inOne = (sql: string): string => `SELECT json_agg(value) AS found FROM (${sql}) AS of`;
 
 /** In the order of the key, of which the first thousand are next to each other: 0.3 ms, where trigrams take 25. */
 const byPrefix = `SELECT value FROM record_word WHERE kind = $1 AND value >= $2 AND value < $3 LIMIT $4`;

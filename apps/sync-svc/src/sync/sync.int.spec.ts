@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,9 +6,11 @@ import { type Running, serve } from '@homeostat/platform';
 import { type HouseEvent, REGISTRY_ID } from '@homeostat/shared';
 import {
   type Pushed,
+  type RegistryKind,
   RegistryWriter,
   type TestDatabase,
   type TestRegistry,
+  captureOutput,
   programPath,
   registryProgram,
   registryUser,
@@ -59,7 +62,19 @@ const recordOf = (name: string, more: object = {}) =>
       ...more,
     }),
   );
+const signature = (cid: string, text: string) => ({
+  bytes: Buffer.from(JSON.stringify({ type: 'signature', record_ref: { cid }, data: { signature: text } })),
+  mediaType: 'application/vnd.agntcy.dir.sign.signature.v1+json',
+  annotations: { 'agntcy.dir.referrer.type': 'signature' },
+});
 const cidOfBytes = (bytes: Buffer) => cidOf(`sha256:${createHash('sha256').update(bytes).digest('hex')}`);
+
+const settingsOf = (database: TestDatabase, local: TestRegistry, binary: string) => ({
+  ...toldSettings,
+  ...{ RECONCILER_DATABASE_URL: database.url, RECONCILER_LOCAL_REGISTRY_ADDRESS: local.address },
+  ...{ RECONCILER_LOCAL_REGISTRY_INSECURE: 'true', RECONCILER_ALLOW_PRIVATE_ADDRESSES: 'true' },
+  ...{ RECONCILER_REGSYNC_BINARY: binary, RECONCILER_REGSYNC_INTERVAL: '200ms' },
+});
 
 if (program === null || regsync === null) {
   it.skip('a sync is not tested without a registry and regsync', () => undefined);
@@ -91,12 +106,7 @@ function suite(registry: string, binary: string): void {
   });
 
   const start = (more: Record<string, string> = {}) =>
-    serve([service], {
-      ...toldSettings,
-      ...{ RECONCILER_DATABASE_URL: ours.url, RECONCILER_LOCAL_REGISTRY_ADDRESS: local.address },
-      ...{ RECONCILER_LOCAL_REGISTRY_INSECURE: 'true', RECONCILER_ALLOW_PRIVATE_ADDRESSES: 'true' },
-      ...{ RECONCILER_REGSYNC_BINARY: binary, RECONCILER_REGSYNC_INTERVAL: '200ms', ...more },
-    });
+    serve([service], { ...settingsOf(ours, local, binary), ...more });
   const startPeer = () =>
     serve([syncService], {
       ...toldSettings,
@@ -125,12 +135,6 @@ function suite(registry: string, binary: string): void {
     pushed.set(cid, await there.push({ bytes, tag: cid }));
     return cid;
   }
-
-  const signature = (cid: string, text: string) => ({
-    bytes: Buffer.from(JSON.stringify({ type: 'signature', record_ref: { cid }, data: { signature: text } })),
-    mediaType: 'application/vnd.agntcy.dir.sign.signature.v1+json',
-    annotations: { 'agntcy.dir.referrer.type': 'signature' },
-  });
 
   /** Attaches signatures there; those that are attached are listed anew, as a registry without the API wants it. */
   async function sign(cid: string, texts: readonly string[]): Promise<void> {
@@ -256,6 +260,45 @@ function suite(registry: string, binary: string): void {
     expect(await ended(refused.id)).toMatchObject({ status: 'FAILED', reason: 'CredentialsRefused' });
   });
 
+  it('tells nobody what a user logs in with: no row, no file of the database, no answer, no event, no log', async () => {
+    const wrong = 'correct-horse-battery-staple';
+    const output = captureOutput();
+    const tried: string[] = [];
+    try {
+      await node.stop();
+      const key = Buffer.alloc(32, 1).toString('base64');
+      node = await start({ RECONCILER_SECRETS_KEY: key, RECONCILER_LOG_LEVEL: 'debug' });
+      const wish = { remote_registry_address: remote.address, remote_repository_name: 'team/dir', insecure: true };
+      const cids = [await publish('told to nobody')];
+      for (const password of [registryUser.password, wrong]) {
+        const { id } = await send('POST', 'syncs', { ...wish, cids, auth: { ...registryUser, password } });
+        tried.push((await ended(id)).status, JSON.stringify(await send<object>('GET', `syncs/${id}/explain`)));
+        tried.push(JSON.stringify(await send<object>('GET', `syncs/${id}/history`)));
+      }
+      await node.stop();
+    } finally {
+      output.restore();
+      node = await start();
+    }
+    expect(tried).toEqual(expect.arrayContaining(['COMPLETED', 'FAILED']));
+    expect(output.lines.join('')).toContain('"level":"DEBUG"');
+    const tables = await ours.sql<{ name: string }>(
+      `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
+    );
+    const rows = await Promise.all(tables.map(({ name }) => ours.sql(`SELECT to_json(t) FROM "${name}" t`)));
+    const told = JSON.stringify([tried, rows, await send<object>('GET', 'syncs'), heard]) + output.lines.join('');
+    const [{ folder }] = (await ours.sql<{ folder: string }>("SELECT current_setting('data_directory') AS folder")) as [
+      { folder: string },
+    ];
+    for (const secret of [registryUser.password, wrong, basic.slice('Basic '.length)]) {
+      expect(told).not.toContain(secret);
+      expect(spawnSync('grep', ['-rlF', secret, folder], { encoding: 'utf8' })).toMatchObject({
+        status: 1,
+        stdout: '',
+      });
+    }
+  });
+
   it('fails where the repository is not there', async () => {
     const wish = { remote_registry_address: local.address, remote_repository_name: 'nowhere', insecure: true };
     const { id } = await send('POST', 'syncs', wish);
@@ -309,3 +352,35 @@ function suite(registry: string, binary: string): void {
     return (await (await fetch(`http://${local.address}/v2/dir/tags/list?n=1000`)).json()) as { tags: string[] };
   }
 }
+
+describe.each<[RegistryKind, RegistryKind]>([
+  ['docker-registry', 'memory'],
+  ['memory', 'docker-registry'],
+])('a sync from %s to %s', (from, to) => {
+  const [source, target] = [from, to].map((kind) => registryProgram(kind, process.env));
+
+  (source && target && regsync ? it : it.skip)('copies a record with what is attached to it', async () => {
+    const [remote, local] = await Promise.all([startRegistry(from, source!), startRegistry(to, target!)]);
+    const database = await testDatabase();
+    const { url, stop } = await serve([syncService], settingsOf(database, local, regsync!));
+    try {
+      const there = new RegistryWriter(remote.address, 'team/dir');
+      const bytes = recordOf('elsewhere');
+      const cid = cidOfBytes(bytes);
+      const subject = await there.push({ bytes, tag: cid });
+      await there.fallback(subject, [await there.push({ ...signature(cid, 'c2lnbmVk'), subject })]);
+      const wish = { remote_registry_address: remote.address, remote_repository_name: 'team/dir', insecure: true };
+      const headers = { 'content-type': 'application/json' };
+      const asked = await fetch(`${url}/v1/syncs`, { method: 'POST', headers, body: JSON.stringify(wish) });
+      const { id } = (await asked.json()) as Shown;
+      const ended = await fetch(`${url}/v1/syncs/${id}?wait=COMPLETED&timeout=60s`);
+      expect(await ended.json()).toMatchObject({ status: 'COMPLETED', progress: { total: 1, done: 1, failed: 0 } });
+      const isSigned = async () =>
+        ((await (await fetch(`${url}/v1/records/${cid}`)).json()) as { signed: boolean }).signed;
+      await until('it is signed', isSigned);
+    } finally {
+      await stop();
+      await Promise.all([remote.close(), local.close(), database.close()]);
+    }
+  });
+});

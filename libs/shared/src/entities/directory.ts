@@ -31,7 +31,7 @@ export class DirectoryRecord extends Resource<RecordStatus> {
   @Column('timestamptz', { nullable: true }) readonly referred_at: Date | null;
 }
 
-/** What is attached to a record. `awaited`: the registry lists it, and did not have its manifest or its content yet. */
+/** `awaited`: the registry lists it, and did not have its manifest or its content yet. */
 export const referrerKinds = ['signature', 'public_key', 'other', 'awaited'] as const;
 
 /** What is attached to a record: a signature, a public key, or something else. */
