@@ -48,7 +48,7 @@ type Sample = Readonly<Record<string, number>> & { readonly minute: number };
 async function run(settings: Settings): Promise<Measured> {
   const house = await openHouse({ settings: { ...churn.settings, ...settings.set }, profileDir: settings.profileDir });
   try {
-    const minutes = settings.smoke ? 0.15 : settings.count;
+    const minutes = settings.smoke ? 0.1 : settings.count;
     const ended = new AbortController();
     const load = changing(house, ended.signal);
     const samples = await sampled(house, minutes, settings).finally(() => ended.abort());

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
 import { median } from './harness/statistics';
@@ -12,8 +13,12 @@ import * as boss from './looks/pg-boss';
 
 const singles = [ours.oneByOne, graphile.oneByOne, bullmq, boss.oneByOne];
 const batches = [ours.batched, graphile.batched, boss.batched];
-/** So many are timed; the others wait behind them. */
+/** So many are timed, or what is done within `LONGEST_MS`; the others wait behind them. */
 const TIMED = 10_000;
+const LONGEST_MS = 20_000;
+/** That many are done before, or what `WARM_UP_MS` is enough for: code is cold at first. */
+const WARM_UP = 10_000;
+const WARM_UP_MS = 5_000;
 /** Jobs of those that are timed one at a time. */
 const LIGHT = 50;
 const LIGHT_PAUSE_MS = 20;
@@ -55,13 +60,13 @@ export const looks: Benchmark = {
   run,
 };
 
-async function run({ count, progress }: Settings): Promise<Measured> {
+async function run({ count, smoke, progress }: Settings): Promise<Measured> {
   const server = await stoppable(openDatabase);
   try {
     const measured: Record<string, number> = {};
     for (const one of [...singles, ...batches]) {
       progress(one.name);
-      Object.assign(measured, await timed(one, count, server.database));
+      Object.assign(measured, await timed(one, { count, smoke, server: server.database }));
     }
     const best = (some: readonly Contender[]): number => Math.max(...some.map((one) => measured[rate(one)]!));
     return {
@@ -74,33 +79,37 @@ async function run({ count, progress }: Settings): Promise<Measured> {
   }
 }
 
-/** In a database of its own, because what is not drained stays. A tenth of what is timed goes before, as a warm-up. */
-async function timed(one: Contender, count: number, server: Database): Promise<Measured> {
-  const most = Math.min(count, TIMED);
-  const url = await emptyDatabase(server, one.name);
-  await withQueue(one, Math.ceil(most / 10), url, async () => {});
+/** In a database of its own, because what is not drained stays; and so does what was done, with some. */
+async function timed(
+  one: Contender,
+  { count, smoke, server }: { readonly count: number; readonly smoke: boolean; readonly server: Database },
+): Promise<Measured> {
+  if (!smoke) {
+    const url = await emptyDatabase(server);
+    await withQueue(one, { count: WARM_UP, url, longestMs: WARM_UP_MS }, async () => {});
+  }
   const measured: Record<string, number> = {};
-  await withQueue(one, count, url, async (seconds, lightly) => {
-    measured[rate(one)] = most / seconds;
-    if (count === most) measured[delay(one)] = await lightly();
+  const url = await emptyDatabase(server);
+  await withQueue(one, { count, url, longestMs: LONGEST_MS }, async (perSecond, lightly) => {
+    measured[rate(one)] = perSecond;
+    if (count <= TIMED) measured[delay(one)] = await lightly(smoke ? 2 : LIGHT);
   });
   return measured;
 }
 
-async function emptyDatabase(server: Database, title: string): Promise<string> {
-  const name = title.toLowerCase().replaceAll(/\W+/g, '_');
+async function emptyDatabase(server: Database): Promise<string> {
+  const name = `queue_${randomUUID().replaceAll('-', '')}`;
   await server.query(`CREATE DATABASE ${name}`);
   const url = new URL(server.url);
   url.pathname = name;
   return url.href;
 }
 
-/** Fills a queue while it stands still, has it drained as far as it is timed, and then hands over the seconds that this took. */
+/** Fills a queue while it stands still, has it drained as far as it is timed, and then hands over how many that were per second. */
 async function withQueue(
   one: Contender,
-  count: number,
-  url: string,
-  then: (seconds: number, lightly: () => Promise<number>) => Promise<void>,
+  { count, url, longestMs }: { readonly count: number; readonly url: string; readonly longestMs: number },
+  then: (perSecond: number, lightly: (jobs: number) => Promise<number>) => Promise<void>,
 ): Promise<void> {
   const queue = await one.open(url);
   try {
@@ -109,24 +118,29 @@ async function withQueue(
     await askOnce(url, 'CHECKPOINT');
     let hear: (id: string | null) => void = () => {};
     const startedMs = performance.now();
+    let done = 0;
     await new Promise<void>((resolve, reject) => {
-      let left = Math.min(count, TIMED);
-      hear = () => (left -= 1) === 0 && resolve();
+      hear = () => (done += 1) === Math.min(count, TIMED) && resolve();
       queue.start((id) => hear(id)).catch(reject);
+      setTimeout(resolve, longestMs).unref();
     });
     const seconds = (performance.now() - startedMs) / 1_000;
-    await then(seconds, () => lightly(queue, (listener) => (hear = listener)));
+    await then(done / seconds, (jobs) => lightly(queue, jobs, (listener) => (hear = listener)));
   } finally {
     await queue.close();
   }
 }
 
 /** The median of the ms from asking for one job to its being done, with nothing else to do. */
-async function lightly(queue: Opened, listen: (listener: (id: string | null) => void) => void): Promise<number> {
+async function lightly(
+  queue: Opened,
+  jobs: number,
+  listen: (listener: (id: string | null) => void) => void,
+): Promise<number> {
   const heardMs = new Map<string | null, number>();
   listen((id) => heardMs.set(id, performance.now()));
   const waits: number[] = [];
-  for (let n = 0; n < LIGHT; n += 1) {
+  for (let n = 0; n < jobs; n += 1) {
     await pause(LIGHT_PAUSE_MS);
     const askedMs = performance.now();
     const id = await queue.add();

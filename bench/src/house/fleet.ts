@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { startRabbitmq } from '@homeostat/platform';
 import { services } from '@homeostat/homeostat';
 import { type Child, openChild } from './child';
@@ -11,6 +10,7 @@ import { openDatabase, quiet } from './house';
 import type { Serve } from './process';
 import { cpuMsOfFamily } from './processes';
 import type { Database } from './postgres';
+import { until } from './until';
 
 const READY_MS = 60_000;
 
@@ -97,9 +97,7 @@ export async function ready({ name, url }: Pick<Member, 'name' | 'url'>): Promis
       ({ ok }) => ok,
       () => false,
     );
-  for (const endMs = Date.now() + READY_MS; !(await answers()); await pause(50)) {
-    if (Date.now() > endMs) throw new Error(`${name} is not ready within ${READY_MS / 1_000} s`);
-  }
+  await until(`${name} is ready`, READY_MS, answers);
 }
 
 async function ended(child: ChildProcess): Promise<void> {
