@@ -539,6 +539,18 @@ describe('a released VM', () => {
     expect(await untilRunning(1)).toMatchObject([{ claim_id: next }]);
   });
 
+  test('is replaced where an order that came late started its workload again', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    const [mine] = await claim(1);
+    const [vm] = await untilRunning(1);
+    machines.befalls = (order, vmId) => (order === 'create' && vmId === vm!.id ? 'running' : null);
+    await release(mine!);
+    await eventually(vms, (left) => left.every(({ id }) => id !== vm!.id));
+    expect(machines.called('remove')).toContain(vm!.id);
+    await untilPooling(1);
+  });
+
   test('fault: a VM returned to the pool before its deployment let go of it (theft)', async () => {
     await regions('eu');
     await start({ RECONCILER_VM_POOL_SIZE: '1', RECONCILER_VM_NETWORK: '10.77.0.0/29' });

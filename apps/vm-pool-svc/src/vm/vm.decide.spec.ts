@@ -40,7 +40,7 @@ const rows: [string, VmSight, object][] = [
   ['asks again after five seconds at the latest', vm('initializing', { machine: 'booting', forMs: 4 * minute }), waits(5 * second)],
   ['does not take a machine for free that still is stopped', vm('initializing', { machine: 'stopped' }), waits(250)],
   ['does not take a machine for free that the provider forgot at once', vm('initializing', { machine: 'absent' }), waits(250)],
-  ['does not take a machine for free that runs something', vm('initializing', { machine: 'running' }), waits(250)],
+  ['replaces at once a machine that runs something for whoever had the VM before', vm('initializing', { machine: 'running' }), discards('NotEmpty')],
   ['replaces a machine that is not up in time', vm('initializing', { machine: 'booting', forMs: late }), discards('BootTimeout')],
   ['keeps a machine that is up at the last moment', vm('initializing', { machine: 'up', forMs: 2 * late }), acts({ do: 'pool' })],
   ['gives up no VM because the provider cannot be asked: each would eat an address', vm('initializing', { forMs: 99 * late }), boot],

@@ -23,12 +23,14 @@ export type VmReach =
   | { readonly do: 'scrub' }
   | { readonly do: 'delete' };
 
+type DiscardReason = 'BootTimeout' | 'ScrubTimeout' | 'MachineVanished' | 'NotEmpty' | 'Released';
+
 export type VmStep =
   | { readonly do: 'pool' }
   | { readonly do: 'run' }
   | { readonly do: 'stop' }
   | { readonly do: 'switch_off' }
-  | { readonly do: 'discard'; readonly reason: 'BootTimeout' | 'ScrubTimeout' | 'MachineVanished' | 'Released' }
+  | { readonly do: 'discard'; readonly reason: DiscardReason }
   | { readonly do: 'forget' };
 
 /** The next step of a VM's life (spec 1, "VM pool"). Its status moves only on what the provider was seen to have done. */
@@ -56,6 +58,9 @@ function booting(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   if (machine === 'up') return act({ do: 'pool' }, 'the provider says that the machine is up', 'settled');
   if (machine === null)
     return reach({ do: 'boot', region: vm.region, address: vm.private_ip }, 'a machine is to be made');
+  // A process that stood still in the middle of an order gives it when it goes on, whoever has the VM by then.
+  if (machine === 'running')
+    return act({ do: 'discard', reason: 'NotEmpty' }, 'an order that came late started a workload on it');
   // Only on a provider's answer: one that fails would eat an address per timeout otherwise.
   if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'up'));
   return wait(`the machine is ${machine}, and not up yet`, nextPoll(sight, now));
