@@ -1,4 +1,4 @@
-import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { Unavailable } from '@homeostat/reconcile';
 import { type TestDatabase, testDatabase } from '@homeostat/testing';
 import { Database } from './database';
@@ -23,8 +23,7 @@ test('work waits for a connection for longer than a new one may take', async () 
 
 test('a server that takes connections and says nothing is away within seconds', async () => {
   const sockets: Socket[] = [];
-  const silent = createServer((socket) => void sockets.push(socket.resume()));
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', () => resolve()));
+  const silent = await listening(createServer((socket) => void sockets.push(socket.resume())));
   const database = databaseAt(`postgres://somebody:secret@127.0.0.1:${(silent.address() as AddressInfo).port}/house`);
   await expect(database.query('SELECT 1')).rejects.toThrow(Unavailable);
   await database.close();
@@ -51,3 +50,36 @@ test('a database that is closed in the middle of a piece of work is away for the
   });
   await expect(work).rejects.toThrow(Unavailable);
 });
+
+/** What a server says to a session that an operator ends. */
+const fatal = Buffer.from('E\0\0\0\x1fSFATAL\0C57P01\0Mterminated\0\0', 'latin1');
+const READY = 'Z'.charCodeAt(0);
+
+test('a session that is ended as soon as it is there ends no process', async () => {
+  let isEnding = false;
+  const relay = await listening(
+    createServer((socket) => {
+      const { searchParams, port } = new URL(house.url);
+      const server = connect(`${searchParams.get('host')}/.s.PGSQL.${port || 5432}`);
+      server.on('data', (bytes) =>
+        socket.write(isEnding && bytes.at(-6) === READY ? Buffer.concat([bytes, fatal]) : bytes),
+      );
+      socket.on('data', (bytes) => server.write(bytes)).on('close', () => server.destroy());
+    }),
+  );
+  const { username, pathname } = new URL(house.url);
+  const database = databaseAt(`postgres://${username}@127.0.0.1:${(relay.address() as AddressInfo).port}${pathname}`);
+  await database.query('SELECT 1');
+  isEnding = true;
+  await database.query('SELECT 1');
+  await expect(database.transaction((tx) => tx.query('SELECT 1'))).rejects.toThrow(Unavailable);
+  isEnding = false;
+  expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  await database.close();
+  relay.close();
+});
+
+async function listening(server: Server): Promise<Server> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  return server;
+}

@@ -22,10 +22,15 @@ const CONNECT_MS = 5_000;
 /** Work waits for a connection that others use for as long as a statement may take: that is load, not a fault. */
 const QUEUE_MS = 30_000;
 
-/** The pool knows one limit for both of the above; it keeps to the longer one, and each connection to the shorter. */
+/**
+ * The pool knows one limit for both of the above; it keeps to the longer one, and each connection to the shorter. It listens
+ * to idle connections only, and one that is lost while nobody listens would end the process: between the pool and whoever
+ * gets it, too.
+ */
 class HouseClient extends Client {
   constructor(config: ClientConfig) {
     super({ ...config, password: config.password, connectionTimeoutMillis: CONNECT_MS });
+    this.on('error', () => undefined);
   }
 }
 
@@ -142,10 +147,7 @@ export class Database {
 
 async function connect(pool: Pool): Promise<PoolClient> {
   try {
-    const client = await pool.connect();
-    // The pool listens to idle clients only, and a lost connection that nobody listens to would end the process.
-    if (client.listenerCount('error') === 0) client.on('error', () => undefined);
-    return client;
+    return await pool.connect();
   } catch (error) {
     throw asUnavailable(error);
   }
