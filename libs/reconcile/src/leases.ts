@@ -14,10 +14,16 @@ export function databaseNow(held: Held, nowMs: number): Date {
   return new Date(held.lease.now.getTime() + nowMs - held.claimedAtMs);
 }
 
+/** After a fault, the notebook is asked again this much later. */
+const MEND_MS = 1_000;
+
 /** The leases that this process holds on one kind, kept alive while work goes on. */
 export class Leases {
   private readonly held = new Map<string, Held>();
+  /** What a fault has left behind, and when the last of those leases has run out by itself. */
+  private inDoubt: { held: Held; overAtMs: number }[] = [];
   private readonly beat: Alarm;
+  private readonly mend: Alarm;
 
   constructor(
     private readonly kind: string,
@@ -25,8 +31,11 @@ export class Leases {
     private readonly timers: Timers,
     private readonly leaseMs: number,
     private readonly witness: Witness,
+    /** Told when leases that were in doubt have been handed back. */
+    private readonly handedBack: () => void,
   ) {
     this.beat = new Alarm(timers, () => void this.renew());
+    this.mend = new Alarm(timers, () => void this.handBack());
   }
 
   take(leases: readonly Lease[]): Held[] {
@@ -52,6 +61,17 @@ export class Leases {
     if (this.holds(held)) this.held.delete(held.lease.key);
   }
 
+  /**
+   * Work under it has failed, and maybe was committed all the same: it is handed back once the notebook answers. Another
+   * look finds out; its epoch keeps whatever is still on its way to the notebook from being written after that.
+   */
+  doubt(held: Held): void {
+    if (!this.holds(held)) return;
+    this.drop(held);
+    this.inDoubt.push({ held, overAtMs: this.timers.nowMs() + this.leaseMs });
+    this.mend.in(MEND_MS);
+  }
+
   /** Another process has it: what is done under it stops. */
   lose(held: Held): void {
     if (!this.holds(held)) return;
@@ -65,11 +85,14 @@ export class Leases {
     for (const held of this.held.values()) held.abort.abort(why);
   }
 
-  /**
-   * Hands back what is still held of these, so that others need not wait for the leases to run out; all where none are
-   * named.
-   */
-  async release(which: readonly Held[] = [...this.held.values()]): Promise<void> {
+  /** Hands everything back. */
+  async end(): Promise<void> {
+    await Promise.all([this.release([...this.held.values()]), this.handBack()]);
+    this.mend.cancel();
+  }
+
+  /** Hands back what is still held of these, so that others need not wait for the leases to run out. */
+  async release(which: readonly Held[]): Promise<void> {
     const left = which.filter((held) => this.holds(held));
     for (const held of left) this.drop(held);
     if (this.held.size === 0) this.beat.cancel();
@@ -95,6 +118,22 @@ export class Leases {
       for (const held of mine) if (!kept.has(held.lease.key)) this.lose(held);
     } catch (error) {
       this.fault('renew', error);
+    }
+  }
+
+  private async handBack(): Promise<void> {
+    const left = this.inDoubt.filter(({ overAtMs }) => overAtMs > this.timers.nowMs());
+    this.inDoubt = [];
+    if (left.length === 0) return;
+    try {
+      await this.notebook.release(
+        this.kind,
+        left.map(({ held }) => held.lease),
+      );
+      this.handedBack();
+    } catch {
+      this.inDoubt.push(...left);
+      this.mend.in(MEND_MS);
     }
   }
 

@@ -70,14 +70,49 @@ describe('a lease that others have taken over', () => {
 });
 
 describe('a pass without a database', () => {
-  it('blames no key, and leaves the leases to run out', async () => {
-    const stage = new Stage({ decide: change, act: () => Promise.reject(new Unavailable('away')) });
+  const away = () => Promise.reject(new Unavailable('away'));
+
+  it('blames no key, and hands the leases back once the database answers', async () => {
+    const stage = new Stage({
+      decide: change,
+      act: jest.fn(async () => new Set(['a', 'b'])).mockImplementationOnce(away),
+    });
+    const release = jest.spyOn(stage.notebook, 'release').mockImplementationOnce(away);
     await stage.look('a', 'b');
     expect(stage.looks).toEqual([]);
     expect(stage.faults.map(({ key, doing }) => [key, doing])).toEqual([[null, 'pass']]);
     expect(stage.row('a')).toMatchObject({ outcome: null, failures: 0, leased: true });
-    await stage.clock.advance(8_000);
-    expect((await stage.notebookOf('another').claim('things', 9, 1)).map(({ key }) => key)).toEqual(['a', 'b']);
+    await stage.clock.advance(1_999);
+    expect([release.mock.calls.length, stage.row('a')!.leased]).toEqual([1, true]);
+    await stage.clock.advance(1);
+    expect(outcomes(stage)).toEqual({ a: 'acted', b: 'acted' });
+    expect(stage.clock.pending).toBe(0);
+  });
+
+  it('asks no longer than the leases last', async () => {
+    const stage = new Stage({ decide: change, act: away });
+    const release = jest.spyOn(stage.notebook, 'release').mockImplementation(away);
+    await stage.look('a');
+    await stage.clock.advance(60_000);
+    expect([release.mock.calls.length, stage.clock.pending]).toEqual([7, 0]);
+    expect((await stage.notebookOf('another').claim('things', 9, 1)).map(({ key }) => key)).toEqual(['a']);
+  });
+
+  it('hands nothing back that had been committed all the same, or that another process has', async () => {
+    const stage = new Stage({ decide: change, act: away });
+    await stage.look('a');
+    await stage.clock.advance(500);
+    Object.assign(stage.rows.find('things', 'a')!, { epoch: 2, holder: 'another' });
+    await stage.clock.advance(7_000);
+    expect(stage.row('a')).toMatchObject({ outcome: null, leased: true });
+  });
+
+  it('hands the leases back when it is told to stop', async () => {
+    const stage = new Stage({ decide: change, act: away });
+    await stage.look('a');
+    await stage.loop.stop(1_000);
+    expect(stage.row('a')).toMatchObject({ leased: false });
+    expect(stage.clock.pending).toBe(0);
   });
 
   it('keeps the leases of what reaches out meanwhile', async () => {

@@ -48,7 +48,7 @@ export class Worker<Tx> {
   ) {
     const { notebook, timers, witness, backoff, options } = ports;
     const { kind } = reconciler;
-    this.leases = new Leases(kind, notebook as Notebook<never>, timers, options.leaseMs, witness);
+    this.leases = new Leases(kind, notebook as Notebook<never>, timers, options.leaseMs, witness, () => this.nudge());
     const results = new Results(backoff, () => timers.nowMs());
     this.pass = new Pass(reconciler, notebook, this.leases, results, timers, witness);
     this.calendar = new Calendar(timers, () => this.nudge());
@@ -86,7 +86,7 @@ export class Worker<Tx> {
     this.sayIdle();
     await idle;
     cancel();
-    await this.leases.release();
+    await this.leases.end();
   }
 
   private get limits(): { readonly atOnce: number; readonly timeoutMs: number } {
@@ -166,7 +166,7 @@ export class Worker<Tx> {
     try {
       return await this.pass.look(batch);
     } catch (error) {
-      this.drop(batch, error);
+      this.giveUp(batch, error);
       return [];
     }
   }
@@ -199,16 +199,16 @@ export class Worker<Tx> {
       this.noted(written, taken !== null);
     } catch (error) {
       const held = batch.map((one) => one.held);
-      this.drop(held, error);
+      this.giveUp(held, error);
     }
     if (taken === null) this.reserved -= limit;
     this.wanted ||= limit > 0 && batch.length > 0 && taken === null;
     return taken ?? [];
   }
 
-  /** With the database away nothing can be written down: the leases run out by themselves, and someone looks again. */
-  private drop(batch: readonly Held[], error: unknown): void {
-    for (const held of batch) this.leases.drop(held);
+  /** With the database away nothing can be written down: someone looks again once it is back. */
+  private giveUp(batch: readonly Held[], error: unknown): void {
+    for (const held of batch) this.leases.doubt(held);
     this.fault('pass', error);
   }
 

@@ -1,4 +1,4 @@
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, testDatabase, until } from '@homeostat/testing';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Client } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
@@ -7,6 +7,7 @@ import { InProcessTransport } from '../events/in-process.transport';
 import { Outbox } from '../events/outbox';
 import { makeLog } from '../logs';
 import { Heart } from './heart';
+import type { Looks } from './looks';
 
 let server: TestDatabase;
 let other: Client;
@@ -42,4 +43,24 @@ it('ends what it has begun before the database is closed, and begins nothing mor
   expect(said).toEqual([]);
   const asked = await server.sql<{ key: string }>('SELECT key FROM reconcile_status ORDER BY key');
   expect(asked.map(({ key }) => key)).toEqual(first.map(({ key }) => key));
+});
+
+it('asks again soon while the database is away, says so once, and goes on when it is back', async () => {
+  const said: string[] = [];
+  const log = makeLog('warn', { write: (line) => void said.push(line) });
+  const options = { url: server.url, role: 'homeostat_deploy', application: 'a test', connections: 1 };
+  const database = new Database(options);
+  const wake = jest.fn();
+  const looks = { loop: { kinds: ['deployments'], wake, stop: async () => undefined } } as unknown as Looks;
+  const outbox = new Outbox(database, new InProcessTransport(log), log);
+  const heart = new Heart([looks], [], database, outbox, new SchedulerRegistry(), 50, log);
+  await heart.start();
+  const query = jest.spyOn(database, 'query').mockRejectedValue(new Error('the database is away'));
+  await until('it is asked again', () => query.mock.calls.length >= 3);
+  wake.mockClear();
+  query.mockRestore();
+  await until('it goes on', () => wake.mock.calls.length > 0);
+  await heart.stop();
+  await database.close();
+  expect(said.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['pulse failed: the database is away']);
 });

@@ -11,7 +11,7 @@ import type { Looks } from './looks';
 const AUDIT_MS = 30_000;
 /** The age at which an event counts as left behind. */
 const RELAY_MS = 5_000;
-const SCHEMA_RETRY_MS = 500;
+const RETRY_MS = 500;
 /** Of the second that a shutdown may take, what running passes and beats get. */
 const GRACE_MS = 600;
 
@@ -58,11 +58,9 @@ export class Heart {
   }
 
   private async pulse(): Promise<void> {
-    const due = await dueOf(
-      this.database,
-      this.looks.flatMap(({ loop }) => loop.kinds),
-    );
-    for (const { loop } of this.looks) loop.wake(due);
+    const kinds = this.looks.flatMap(({ loop }) => loop.kinds);
+    const due = await this.answered('pulse failed', () => dueOf(this.database, kinds));
+    if (due) for (const { loop } of this.looks) loop.wake(due);
   }
 
   private async audit(): Promise<void> {
@@ -72,13 +70,25 @@ export class Heart {
 
   private async schemaIsKnown(): Promise<void> {
     const check = schemaCheck(this.database);
+    await this.answered('waiting to start', async () => {
+      const fault = await check();
+      if (fault !== null) throw new Error(fault);
+    });
+  }
+
+  /** Asks again and again until there is an answer, and says once why there is none; undefined when told to stop. */
+  private async answered<T>(without: string, ask: () => Promise<T>): Promise<T | undefined> {
     for (let said = ''; !this.stopped;) {
-      const fault = await check().catch((error: Error) => error.message);
-      if (fault === null) return;
-      if (fault !== said) this.log.warn(`waiting to start: ${fault}`);
-      said = fault;
-      await new Promise((resolve) => setTimeout(resolve, SCHEMA_RETRY_MS));
+      try {
+        return await ask();
+      } catch (error) {
+        const fault = error instanceof Error ? error.message : String(error);
+        if (fault !== said) this.log.warn(`${without}: ${fault}`);
+        said = fault;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+    return undefined;
   }
 
   private async beat(name: string, work: () => Promise<void>): Promise<void> {
