@@ -46,11 +46,14 @@ export class Search {
   async page<Row>(asked: PageAsked): Promise<Row[]> {
     const groups = await this.withSchemaVersions(asked.groups);
     if (groups.length === 0) return this.walk<Row>({ ...asked, groups }, null);
-    const patterns = groups.some(hasPattern);
-    const newest = await this.newest<Row>({ ...asked, groups });
+    const patterns = patternsOf(groups);
+    // What is spelled out at little cost is not waited for.
+    const isCheap = patterns.every(({ like }) => prefixOf(like) !== null);
+    const early = isCheap ? this.spelledOut(groups) : null;
+    const [newest] = await Promise.all([this.newest<Row>({ ...asked, groups }), early]);
     if (newest) return newest;
-    const enough = !patterns || (await this.isRare(groups.filter(isIndexed)));
-    const spelled = enough ? groups : await this.spelledOut(groups);
+    const enough = patterns.length === 0 || (await this.isRare(groups.filter(isIndexed)));
+    const spelled = enough ? groups : await (early ?? this.spelledOut(groups));
     return spelled.some(isIndexed)
       ? this.look({ ...asked, groups: spelled })
       : this.walk({ ...asked, groups: spelled }, null);
@@ -87,11 +90,8 @@ export class Search {
         ? 'record'
         : `(SELECT * FROM record r WHERE ${where.join(' AND ')} ORDER BY r.id DESC LIMIT ${most})`;
     const conditions = [...(most === null ? where : []), ...groups.map((group) => conditionOf(group, values))];
-    return this.database.query(
-      `SELECT ${columns} FROM ${from} AS r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
-       ORDER BY r.id DESC LIMIT ${values.add(limit)}`,
-      values.list,
-    );
+    const found = `SELECT r.id FROM ${from} AS r ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}`;
+    return this.read(columns, `${found} ORDER BY r.id DESC LIMIT ${values.add(limit)}`, values);
   }
 
   /** By the indexes, and sorted then. */
@@ -102,11 +102,18 @@ export class Search {
       ...groups.map((group) => conditionOf(group, values)),
       ...(after === null ? [] : [`r.id < ${values.add(after)}::uuid`]),
     ];
+    const found = `WITH found AS MATERIALIZED (SELECT r.id FROM record r WHERE ${where.join(' AND ')})`;
+    return this.read(columns, `${found} SELECT id FROM found ORDER BY id DESC LIMIT ${values.add(limit)}`, values);
+  }
+
+  /**
+   * The records of these ids, in the statement that finds them. An array, because PostgreSQL takes it for few: it looks
+   * up what belongs to each, and reads no list of all verified names for a page.
+   */
+  private read<Row>(columns: string, ids: string, { list }: Values): Promise<Row[]> {
     return this.database.query(
-      `WITH found AS MATERIALIZED (SELECT r.id FROM record r WHERE ${where.join(' AND ')})
-       SELECT ${columns} FROM record r
-       WHERE r.id = ANY (ARRAY (SELECT id FROM found ORDER BY id DESC LIMIT ${values.add(limit)})) ORDER BY r.id DESC`,
-      values.list,
+      `SELECT ${columns} FROM record r WHERE r.id = ANY (ARRAY (${ids})) ORDER BY r.id DESC`,
+      list,
     );
   }
 
@@ -130,7 +137,7 @@ export class Search {
     );
   }
 
-  private async valuesOf(pattern: Extract<Match, { by: 'pattern' }>): Promise<Match[]> {
+  private async valuesOf(pattern: Pattern): Promise<Match[]> {
     const { kind, like } = pattern;
     const prefix = prefixOf(like);
     // Only what has three letters in a row is in the trigrams' index.
@@ -160,8 +167,10 @@ export class Search {
   }
 }
 
-function hasPattern({ any }: Group): boolean {
-  return any.some(({ by }) => by === 'pattern');
+type Pattern = Extract<Match, { by: 'pattern' }>;
+
+function patternsOf(groups: readonly Group[]): Pattern[] {
+  return groups.flatMap(({ any }) => any).filter((match): match is Pattern => match.by === 'pattern');
 }
 
 function isWithin(version: string, intervals: readonly Interval[]): boolean {
