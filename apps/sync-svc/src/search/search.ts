@@ -6,9 +6,9 @@ import { versionKey } from './version-key';
 
 /**
  * Newest records that are looked through first: they tell how far a page would reach. At 2 µs a record, or 3 where patterns
- * are compared, that is some 1 to 2 ms in vain for what is rare.
+ * are compared, that is some 1 ms in vain for what is rare.
  */
-const PROBED = 500;
+const PROBED = 300;
 /** Newest records that are walked through rather than asking an index, where the page should end by then; at most 20 ms. */
 const WALKED = 6_000;
 /** So much further than expected a page may reach. */

@@ -1,4 +1,5 @@
 import { eachOf } from './each-of';
+import type { ManifestCache } from './manifest.cache';
 import { manifestFault } from './manifest-fault';
 import { imageManifest } from '../registry/manifest';
 import type { RegistryClient } from '../registry/registry.client';
@@ -22,8 +23,11 @@ export class Attached {
   private readonly lists = new Map<string, Promise<readonly string[]>>();
   private readonly read = new Map<string, Promise<(Attachment & { readonly subject: string | null }) | null>>();
 
+  private hasApi = true;
+
   constructor(
     private readonly remote: RegistryClient,
+    private readonly manifests: ManifestCache,
     private readonly signal: AbortSignal,
   ) {}
 
@@ -48,12 +52,15 @@ export class Attached {
   }
 
   private async list(subject: string) {
-    return (await this.remote.referrers(subject, this.signal)) ?? this.remote.tagged(subject, this.signal);
+    const api = this.hasApi ? await this.remote.referrers(subject, this.signal) : null;
+    this.hasApi = api !== null;
+    return api ?? this.remote.tagged(subject, this.signal);
   }
 
   private async pull(digest: string) {
     const found = await this.remote.manifest(digest, this.signal);
     if (found === null || manifestFault(found.body) !== null) return null;
+    this.manifests.set(digest, found.body);
     const { mediaType = imageManifest, subject } = found.manifest;
     return { mediaType, digest, size: found.body.length, subject: subject?.digest ?? null };
   }

@@ -39,11 +39,12 @@ export async function copySlice({ cids, sides, remote, target, run }: Copy): Pro
   const pins = checked.flatMap((one) =>
     'digest' in one && one.digest !== null ? [[one.cid, one.digest] as const] : [],
   );
-  const { attached, remote: client } = sides;
-  const behind = { http: client.http, repository: remote.repository, checked: new Map(pins), attached };
+  const { attached, manifests, remote: client } = sides;
+  const { repository } = remote;
+  const behind = { http: client.http, repository, checked: new Map(pins), attached, manifests };
   const gate = new Gate(behind, sides.signal);
   await gate.open();
-  const source = `${gate.address}/${remote.repository}`;
+  const source = `${gate.address}/${repository}`;
   const runAll = async (some: readonly RegsyncEntry[][], missingOnly: boolean): Promise<Said> => {
     const said = await Promise.all(some.map((entries) => run(gate, entries, missingOnly)));
     return new Map(said.flatMap((one) => [...one]));

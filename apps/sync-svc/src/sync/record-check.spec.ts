@@ -2,6 +2,7 @@ import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../registry/cid';
 import { MOST_REFERRERS, RegistryClient } from '../registry/registry.client';
 import { Attached } from './attached';
+import { ManifestCache } from './manifest.cache';
 import { type Sides, checkRecord, checkReferrers } from './record-check';
 
 const { signal } = new AbortController();
@@ -21,7 +22,9 @@ async function clientOf(registry: FakeRegistry): Promise<RegistryClient> {
 beforeEach(async () => {
   [remote, local] = [new FakeRegistry(), new FakeRegistry()];
   const client = await clientOf(remote);
-  sides = { remote: client, local: await clientOf(local), signal, attached: new Attached(client, signal) };
+  const manifests = new ManifestCache();
+  const attached = new Attached(client, manifests, signal);
+  sides = { remote: client, local: await clientOf(local), signal, attached, manifests };
 });
 afterEach(async () => {
   await Promise.all([sides.remote.close(), sides.local.close()]);

@@ -3,6 +3,7 @@ import { RECORD_LIMIT } from '../record/validation/record.validation';
 import type { PulledManifest, RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
 import type { Attached } from './attached';
+import type { ManifestCache } from './manifest.cache';
 import { type Why, manifestFault } from './manifest-fault';
 import type { RecordFault } from './sync.sight';
 
@@ -34,12 +35,15 @@ export interface Sides {
   readonly signal: AbortSignal;
   /** To what the remote has. */
   readonly attached: Attached;
+  /** Of the remote. */
+  readonly manifests: ManifestCache;
 }
 
 /** Asks both registries for a record, by its manifest alone. Throws what hinders it. */
-export async function checkRecord(cid: string, { remote, local, signal }: Sides): Promise<Checked> {
+export async function checkRecord(cid: string, { remote, local, signal, manifests }: Sides): Promise<Checked> {
   const [theirs, ours] = await Promise.all([pulled(remote, cid, signal), pulled(local, cid, signal)]);
   const good = isGood(theirs, cid) ? theirs : null;
+  if (good) manifests.set(good.digest, good.body);
   if (isGood(ours, cid)) {
     const here = { cid, is: 'here', digest: ours.digest, missing: 0, tagged: false } as const;
     if (good?.digest === ours.digest) return here;

@@ -8,6 +8,7 @@ import { type LocalRegistry, REGISTRY } from '../registry/local-registry';
 import type { SyncSettings } from '../sync.config';
 import { Attached } from './attached';
 import { copySlice } from './copy';
+import { ManifestCache } from './manifest.cache';
 import { Regsync } from './regsync/regsync';
 import { RegsyncTool, type Tool } from './regsync/regsync.tool';
 import { type Remote, type SyncSecrets, openRemote } from './remote/remote';
@@ -81,7 +82,9 @@ export class SyncWorker implements OnApplicationBootstrap {
     const note = () => this.noteCopying(sight, begun.splice(0));
     const work = async ({ client, registry: remote }: Remote, stop: AbortSignal): Promise<SyncAnswer> => {
       const { target } = this.regsync;
-      const sides = { remote: client, local: this.local!, signal: stop, attached: new Attached(client, stop) };
+      const manifests = new ManifestCache();
+      const attached = new Attached(client, manifests, stop);
+      const sides = { remote: client, local: this.local!, signal: stop, attached, manifests };
       const slice = await copySlice({
         ...{ cids: await this.next(sight.sync.id), sides, remote, target },
         run: (gate, entries, missingOnly) =>

@@ -4,6 +4,7 @@ import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../../registry/cid';
 import { MOST_REFERRERS, RegistryClient } from '../../registry/registry.client';
 import { Attached } from '../attached';
+import { ManifestCache } from '../manifest.cache';
 import { Gate } from './gate';
 
 const { signal } = new AbortController();
@@ -30,9 +31,10 @@ afterAll(async () => {
 
 /** A gate that has the record, and whatever else is `checked`. */
 async function opened(checked: Record<string, string> = {}): Promise<Gate> {
-  const attached = new Attached(client, signal);
+  const manifests = new ManifestCache();
+  const attached = new Attached(client, manifests, signal);
   const all = new Map([[cid, digest], ...Object.entries(checked)]);
-  const one = new Gate({ http: client.http, repository: 'dir', checked: all, attached }, signal);
+  const one = new Gate({ http: client.http, repository: 'dir', checked: all, attached, manifests }, signal);
   await one.open();
   return one;
 }
@@ -69,6 +71,13 @@ describe('the gate', () => {
     const bytes = Buffer.from(await answer.arrayBuffer());
     expect(`sha256:${createHash('sha256').update(bytes).digest('hex')}`).toBe(digest);
     expect((await ask(`/v2/dir/manifests/${cid}`, 'HEAD')).headers.get('content-length')).toBe(String(bytes.length));
+  });
+
+  it('asks the remote for a manifest once, however often regsync does', async () => {
+    const held = registry.put('{"asked":"often"}', null);
+    for (const method of ['HEAD', 'GET', 'GET'])
+      expect((await ask(`/v2/dir/manifests/${held}`, method)).status).toBe(200);
+    expect(registry.asked.filter((path) => path.endsWith(held))).toHaveLength(1);
   });
 
   it('gives blobs by their digests', async () => {
@@ -155,6 +164,14 @@ describe('the referrers that the gate lists', () => {
     expect(await listed(`/v2/dir/referrers/${subject}`)).toEqual([good]);
     expect(await listed(`/v2/dir/manifests/${subject.replace(':', '-')}`)).toEqual([good]);
     expect(registry.asked).toHaveLength(8);
+  });
+
+  it('are looked for under tags alone once the remote has shown that it has no API for them', async () => {
+    const api = jest.spyOn(client, 'referrers').mockResolvedValue(null);
+    const attached = new Attached(client, new ManifestCache(), signal);
+    for (const subject of ['one', 'two']) expect(await attached.listed(sha256(subject))).toEqual([]);
+    expect(api).toHaveBeenCalledTimes(1);
+    api.mockRestore();
   });
 
   it('come in one page, and no more than a sync sees to', async () => {

@@ -8,6 +8,7 @@ import { digestOfBytes } from '../../registry/registry.client';
 import { BadArtifact, RegistryBusy } from '../../registry/registry.errors';
 import type { RegistryHttp } from '../../registry/registry.http';
 import type { Attached } from '../attached';
+import type { ManifestCache } from '../manifest.cache';
 import { manifestFault } from '../manifest-fault';
 
 /** The remote registry as regsync may see it. */
@@ -17,6 +18,7 @@ export interface Behind {
   /** By tag, the digest of the manifest that was checked: all that is to be copied. */
   readonly checked: ReadonlyMap<string, string>;
   readonly attached: Attached;
+  readonly manifests: ManifestCache;
 }
 
 const index = 'application/vnd.oci.image.index.v1+json';
@@ -102,8 +104,10 @@ export class Gate {
   }
 
   private async manifest(digest: string): Promise<Found | number> {
-    const body = await this.read(`manifests/${digest}`, digest);
+    const { manifests } = this.behind;
+    const body = manifests.get(digest) ?? (await this.read(`manifests/${digest}`, digest));
     if (typeof body === 'number') return body;
+    manifests.set(digest, body);
     if (manifestFault(body) !== null) return 404;
     const { mediaType = imageManifest } = JSON.parse(body.toString()) as { mediaType?: string };
     return { type: mediaType, body };
