@@ -103,15 +103,19 @@ export async function orderOf({ query }: Database, count: number): Promise<Deplo
   return { projectId: project!.id, environments: environments.map(({ id }) => id) };
 }
 
-/** The questions should not be what is measured: while some wait the first of them is found soon, and the rest is told twice a second. */
+/**
+ * The questions should not be what is measured: while some wait the first of them is found soon, and the rest is told twice a
+ * second, or as rarely as it takes to be a thirtieth of the time.
+ */
 export async function allReady({ query }: Database, beganMs: number, progress: Settings['progress']): Promise<void> {
-  let toldMs = 0;
+  let [toldMs, restMs] = [0, 0];
   await until('all deployments are ready', WITHIN_MS, async () => {
-    if (Date.now() - toldMs > 500) {
+    if (Date.now() - toldMs > restMs) {
       toldMs = Date.now();
       const rows = await query<{ state: string; count: string }>(
         'SELECT coalesce(phase, status) AS state, count(*) FROM deployment GROUP BY 1 ORDER BY 1',
       );
+      restMs = Math.max(500, 30 * (Date.now() - toldMs));
       progress(
         `${((toldMs - beganMs) / 1_000).toFixed(1)} s: ${rows.map(({ state, count }) => `${state} ${count}`).join(', ')}`,
       );

@@ -1,8 +1,9 @@
 import { Database, PostgresNotebook, dueOf } from '@homeostat/platform';
 import { POOL_ID } from '@homeostat/shared';
-import { type TestDatabase, testDatabase } from '@homeostat/testing';
+import { type TestDatabase, rowsRead, testDatabase } from '@homeostat/testing';
 import type { Machines } from './machines/machines.port';
 import { PoolReconciler } from './pool/pool.reconciler';
+import { bind } from './pool/pool.writes';
 import { parseNetwork } from './vm/address';
 import { VmReconciler } from './vm/vm.reconciler';
 import type { VmPoolSettings } from './vm-pool.config';
@@ -47,6 +48,12 @@ afterAll(() => database.close());
 /** The tables that `work` read from end to end, as PostgreSQL counted it: what a connection did is counted when it has gone. */
 async function scannedBy(work: (own: Database) => Promise<unknown>): Promise<string[]> {
   const before = await scans();
+  await asService(work);
+  const after = await scans();
+  return tables.filter((table) => after.get(table)! > before.get(table)!);
+}
+
+async function asService(work: (own: Database) => Promise<unknown>): Promise<void> {
   const own = new Database({
     url: database.url,
     role: 'homeostat_vm_pool',
@@ -59,8 +66,6 @@ async function scannedBy(work: (own: Database) => Promise<unknown>): Promise<str
     await own.close();
   }
   while ((await database.sql('SELECT FROM pg_stat_activity WHERE application_name = $1', ['vm-pool-svc'])).length > 0);
-  const after = await scans();
-  return tables.filter((table) => after.get(table)! > before.get(table)!);
 }
 
 async function scans(): Promise<Map<string, number>> {
@@ -117,5 +122,34 @@ describe('fault: full scans per tick – with 20 000 VMs at work, none of them i
       expect((await vms.observe(due.map(({ key }) => key))).size).toBe(5);
     });
     expect(scanned).toEqual([]);
+  });
+});
+
+describe('with 20 000 claims that wait, a step reads those that it can serve', () => {
+  const readBy = async (work: (own: Database) => Promise<unknown>): Promise<number> => {
+    const before = await rowsRead(database, 'vm_claim');
+    await asService(work);
+    return (await rowsRead(database, 'vm_claim')) - before;
+  };
+
+  beforeAll(() =>
+    database.sql(`INSERT INTO vm_claim (id, tenant_id, deployment_id, image_id, port)
+      SELECT gen_random_uuid(), 'acme', gen_random_uuid(), gen_random_uuid(), 80 FROM generate_series(1, 20000)`),
+  );
+
+  test('to observe the pool', async () => {
+    const read = await readBy(async (own) => {
+      const seen = (await new PoolReconciler(own, settings).observe()).get(POOL_ID)!;
+      expect([seen.claims.length, seen.waitingClaims]).toEqual([250, 1_000]);
+    });
+    expect(read).toBeLessThan(1_500);
+  });
+
+  test('to bind one of them', async () => {
+    const [pair] = await database.sql<{ claim: string; vm: string }>(
+      `SELECT (SELECT id FROM vm_claim WHERE vm_id IS NULL LIMIT 1) AS claim, (SELECT id FROM vm WHERE status = 'pooling' LIMIT 1) AS vm`,
+    );
+    const read = await readBy((own) => own.transaction(async (tx) => expect(await bind(tx, [pair!])).toBe(1)));
+    expect(read).toBeLessThan(10);
   });
 });

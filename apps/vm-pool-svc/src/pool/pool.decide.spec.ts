@@ -65,6 +65,7 @@ const rows: [string, PoolSight, object][] = [
   ['removes a released VM when none is wanted', pool({ size: 0, off: ['x'] }), acts({ do: 'discard', vms: ['x'] })],
   ['removes the VMs with the highest numbers from a pool that is too large', pool({ size: 1, free: ['a', 'b', 'c'] }), acts({ do: 'discard', vms: ['b', 'c'] })],
   ['empties a pool that is not wanted', pool({ size: 0, free: ['a', 'b'] }), acts({ do: 'discard', vms: ['a', 'b'] })],
+  ['says of a long queue only that it is long', pool({ size: 0, waitingClaims: 1_000 }), { verdict: 'settle', because: '0 of 0 VM(s) are free, 0 on their way; 1000 or more claim(s) wait for a VM' }],
   ['does not give warm VMs for those that are on their way when it shrinks', pool({ size: 2, free: ['a', 'b'], initializing: 5 }), { verdict: 'wait', until: from(1_000) }],
   ['watches for those on their way where a claim waits', pool({ initializing: 3, claims: ['1'] }), { verdict: 'wait', until: from(1_000) }],
 

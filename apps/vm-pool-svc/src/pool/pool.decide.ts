@@ -1,5 +1,7 @@
 import { type Decision, act, settle, wait } from '@homeostat/reconcile';
 
+export const MOST_COUNTED = 1_000;
+
 /** The whole pool at a glance. Lists are cut to what one step can use. */
 export interface PoolSight {
   readonly size: number;
@@ -10,6 +12,7 @@ export interface PoolSight {
   readonly free: readonly string[];
   /** Stopped VMs that could be booted again. */
   readonly off: readonly string[];
+  /** At most MOST_COUNTED: a look costs no more for those behind. */
   readonly waitingClaims: number;
   /** Claims without a VM, oldest first. */
   readonly claims: readonly string[];
@@ -67,7 +70,7 @@ function bind(pool: PoolSight, now: Date): Decision<PoolStep> {
   const isAmple = pairs.length === pool.waitingClaims && pool.pooling - pairs.length > pool.size / 2;
   return act(
     { do: 'bind', pairs },
-    `${pool.waitingClaims} claim(s) wait, ${pool.pooling} VM(s) are free`,
+    `${counted(pool.waitingClaims)} claim(s) wait, ${pool.pooling} VM(s) are free`,
     isAmple ? new Date(now.getTime() + GATHER_MS) : 'now',
   );
 }
@@ -104,6 +107,11 @@ function hindered(pool: PoolSight, condition: PoolCondition, fix: string, now: D
 }
 
 function stateOf({ pooling, initializing, size, waitingClaims }: PoolSight): string {
-  const queue = waitingClaims > 0 ? `; ${waitingClaims} claim(s) wait for a VM` : '';
+  const queue = waitingClaims > 0 ? `; ${counted(waitingClaims)} claim(s) wait for a VM` : '';
   return `${pooling} of ${size} VM(s) are free, ${initializing} on their way${queue}`;
+}
+
+/** A number of claims that may have been cut. */
+export function counted(claims: number): number | string {
+  return claims < MOST_COUNTED ? claims : `${claims} or more`;
 }

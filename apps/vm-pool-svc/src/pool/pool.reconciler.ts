@@ -4,7 +4,7 @@ import { POOL_ID } from '@homeostat/shared';
 import { Inject, Injectable } from '@nestjs/common';
 import { discard } from '../vm/vm.writes';
 import type { VmPoolSettings } from '../vm-pool.config';
-import { type PoolSight, type PoolStep, decidePool } from './pool.decide';
+import { MOST_COUNTED, type PoolSight, type PoolStep, decidePool, counted } from './pool.decide';
 import { bind, bootAgain, make, report } from './pool.writes';
 
 /** VMs bound, made or removed by one step: while the next ones are bound, the machines of these are made. */
@@ -37,8 +37,9 @@ export class PoolReconciler implements HouseReconciler<PoolSight, PoolStep> {
     return new Set(done ? [POOL_ID] : []);
   }
 
-  describe({ size, pooling, initializing, waitingClaims: waiting_claims, condition }: PoolSight): Description {
-    return { desired: { pooling: size }, observed: { pooling, initializing, waiting_claims, condition } };
+  describe({ size, pooling, initializing, waitingClaims, condition }: PoolSight): Description {
+    const observed = { pooling, initializing, waiting_claims: counted(waitingClaims), condition };
+    return { desired: { pooling: size }, observed };
   }
 
   /** False where nothing of the step could be done, because the world had moved on. */
@@ -92,7 +93,8 @@ const observation = `
   SELECT counts.pooling, counts.initializing, pool.turn, pool.condition,
     ARRAY (SELECT id FROM vm WHERE status BETWEEN 'pooling' AND 'pooling' ORDER BY status, number LIMIT (SELECT free FROM limits)) AS free,
     ARRAY (SELECT id FROM vm WHERE status BETWEEN 'off' AND 'off' ORDER BY status, number LIMIT $2) AS off,
-    (SELECT count(*)::integer FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL) AS "waitingClaims",
+    (SELECT count(*)::integer FROM (
+      SELECT FROM vm_claim WHERE vm_id IS NULL AND released_at IS NULL LIMIT ${MOST_COUNTED}) AS waiting) AS "waitingClaims",
     ARRAY (SELECT id FROM queue ORDER BY number) AS claims,
     ARRAY (SELECT id FROM region ORDER BY number) AS regions,
     ARRAY (SELECT number FROM (TABLE rested UNION ALL TABLE fresh) AS usable ORDER BY number LIMIT (SELECT numbers FROM limits)) AS numbers,

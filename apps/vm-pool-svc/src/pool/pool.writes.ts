@@ -17,7 +17,10 @@ interface Bound {
   readonly generation: string;
 }
 
-/** Binds VMs that are still free to claims that still wait; a pair of which either has moved on is left out. */
+/**
+ * Binds VMs that are still free to claims that still wait; a pair of which either has moved on is left out. Written so that
+ * the planner cannot prefer to read all claims that wait.
+ */
 export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
   const bound = await tx.query<Bound>(
     `WITH free AS MATERIALIZED (
@@ -25,7 +28,7 @@ export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
        CROSS JOIN LATERAL (SELECT id, status FROM vm WHERE id = p.vm_id FOR UPDATE) AS v WHERE v.status = 'pooling'),
      claimed AS (
        UPDATE vm_claim c SET vm_id = free.id, bound_at = now() FROM free
-       WHERE c.id = free.claim_id AND c.id = ANY ($1) AND c.vm_id IS NULL AND c.released_at IS NULL RETURNING c.*)
+       WHERE c.id = free.claim_id AND c.id = ANY ($1) AND num_nonnulls(c.vm_id, c.released_at) = 0 RETURNING c.*)
      UPDATE vm SET status = 'starting', status_at = now(), claim_id = c.id, image_id = c.image_id, tenant_id = c.tenant_id,
        reason = NULL, message = 'bound to a claim'
      FROM claimed c WHERE vm.id = c.vm_id AND vm.id = ANY ($2)

@@ -165,7 +165,7 @@ describe('the embedded PostgreSQL', () => {
     const lock = await readFile(lockFile(dataDir), 'utf8');
     await stop();
     const { uid, gid } = await stat(join(dataDir, 'postgres'));
-    const other = spawn('sleep', ['60'], { uid, gid, stdio: 'ignore' });
+    const other = spawn('/bin/sleep', ['60'], { uid, gid, stdio: 'ignore' });
     processes.push(other);
     await once(other, 'spawn');
     await writeFile(lockFile(dataDir), lock.replace(/^\d+/, String(other.pid)));
