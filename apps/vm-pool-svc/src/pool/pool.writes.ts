@@ -19,16 +19,17 @@ interface Bound {
 
 /**
  * Binds VMs that are still free to claims that still wait; a pair of which either has moved on is left out. Written so that
- * the planner cannot prefer to read all claims that wait.
+ * the planner cannot prefer to read all claims that wait, and has nothing to join: it takes 250 pairs for a few.
  */
 export async function bind(tx: Tx, pairs: Bind['pairs']): Promise<number> {
   const bound = await tx.query<Bound>(
     `WITH free AS MATERIALIZED (
-       SELECT v.id, p.claim_id FROM unnest($1::uuid[], $2::uuid[]) AS p (claim_id, vm_id)
+       SELECT v.id FROM unnest($2::uuid[]) AS p (vm_id)
        CROSS JOIN LATERAL (SELECT id, status FROM vm WHERE id = p.vm_id FOR UPDATE) AS v WHERE v.status = 'pooling'),
      claimed AS (
-       UPDATE vm_claim c SET vm_id = free.id, bound_at = now() FROM free
-       WHERE c.id = free.claim_id AND c.id = ANY ($1) AND num_nonnulls(c.vm_id, c.released_at) = 0 RETURNING c.*)
+       UPDATE vm_claim c SET vm_id = ($2::uuid[])[array_position($1::uuid[], c.id)], bound_at = now()
+       WHERE c.id = ANY ($1) AND num_nonnulls(c.vm_id, c.released_at) = 0
+         AND ($2::uuid[])[array_position($1::uuid[], c.id)] = ANY (ARRAY (SELECT id FROM free)) RETURNING c.*)
      UPDATE vm SET status = 'starting', status_at = now(), claim_id = c.id, image_id = c.image_id, tenant_id = c.tenant_id,
        reason = NULL, message = 'bound to a claim'
      FROM claimed c WHERE vm.id = c.vm_id AND vm.id = ANY ($2)
