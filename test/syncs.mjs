@@ -16,7 +16,9 @@ import { dice } from './house/dice.mjs';
 import { until } from './house/until.mjs';
 
 const RECORDS = 200;
-const RECORDS_OF_A_RUN = 25;
+const RECORDS_OF_A_RUN = 40;
+/** The last moment of a kill, as a part of the time that a sync should take: it may be over sooner. */
+const LATEST = 0.7;
 const ORPHAN_MS = 3_000;
 const TAKEOVER_MS = 15_000;
 const PATIENCE_MS = 90_000;
@@ -47,7 +49,7 @@ async function story() {
     RECONCILER_INDEXER_ENABLED: 'false',
   });
   const fleet = await Promise.all([member(), member()]);
-  await undisturbed(fleet, peer);
+  const lastsMs = ((await undisturbed(fleet, peer)) / RECORDS) * RECORDS_OF_A_RUN;
   const kills = [];
   for (let run = 1; run <= Number(values.runs); run += 1) {
     const records = await made(`run-${run}`, RECORDS_OF_A_RUN);
@@ -55,7 +57,7 @@ async function story() {
       remote_directory_url: peer.url,
       cids: records.map(({ cid }) => cid),
     });
-    kills.push(...(await killDuring(fleet, sync.id)));
+    kills.push(...(await killDuring(fleet, sync.id, lastsMs)));
     await completed(fleet, sync.id, RECORDS_OF_A_RUN);
     await complete(sync.id, records);
   }
@@ -72,6 +74,7 @@ async function story() {
   if (most > TAKEOVER_MS) throw new Error(`a takeover took more than ${TAKEOVER_MS} ms`);
 }
 
+/** Resolves to the milliseconds that a sync takes. */
 async function undisturbed(fleet, peer) {
   const records = await made('undisturbed', RECORDS);
   const startedAt = Date.now();
@@ -87,12 +90,14 @@ async function undisturbed(fleet, peer) {
     PATIENCE_MS,
     'the sync is completed',
   );
-  console.log(`   ${RECORDS} records in ${Date.now() - startedAt} ms; progress: ${[...seen].join(', ')}`);
+  const tookMs = Date.now() - startedAt;
+  console.log(`   ${RECORDS} records in ${tookMs} ms; progress: ${[...seen].join(', ')}`);
   if (![...seen].some((done) => done === 'copying' || (done > 0 && done < RECORDS)))
     throw new Error('no progress was seen');
   await complete(id, records);
   const { items } = await get(fleet[0], 'records?query=name:undisturbed-17&query=signed:true');
   if (items.length !== 1) throw new Error(`the search found ${JSON.stringify(items)}`);
+  return tookMs;
 }
 
 function member() {
@@ -109,17 +114,23 @@ function made(name, count) {
   return publish(servers, records, keys);
 }
 
-/** Kills who works on the sync, once, at a random moment, and starts another; returns what came of it, if anybody was. */
-async function killDuring(fleet, sync) {
-  await sleep(chance.between(0, 2_000));
-  const [{ holder, open }] = await rowsOf(
-    url,
-    `SELECT l.lease_holder AS holder, s.finished_at IS NULL AS open FROM sync s
-     LEFT JOIN reconcile_status l ON l.kind = 'syncs' AND l.key = s.id WHERE s.id = $1`,
-    [sync],
-  );
-  const victim = fleet.findIndex(({ pid }) => holder === `${hostname()}/${pid}`);
-  if (!open || victim < 0) return [];
+/** Kills who works on the sync, once, at a random moment of it, and starts another; returns what came of it, if anybody was. */
+async function killDuring(fleet, sync, lastsMs) {
+  await sleep(chance.between(0, lastsMs * LATEST));
+  let [victim, holder] = [-1, null];
+  const isHeldOrOver = async () => {
+    const [row] = await rowsOf(
+      url,
+      `SELECT l.lease_holder AS holder, s.finished_at IS NULL AS open FROM sync s
+       LEFT JOIN reconcile_status l ON l.kind = 'syncs' AND l.key = s.id WHERE s.id = $1`,
+      [sync],
+    );
+    ({ holder } = row);
+    victim = row.open ? fleet.findIndex(({ pid }) => holder === `${hostname()}/${pid}`) : -1;
+    return victim >= 0 || !row.open;
+  };
+  await until(isHeldOrOver, PATIENCE_MS, 'somebody works on the sync, or it is over');
+  if (victim < 0) return [];
   const wasCopying = running().length > 0;
   const killedAt = Date.now();
   await fleet[victim].end('SIGKILL');
