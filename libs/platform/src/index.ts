@@ -8,6 +8,7 @@ export * from './embedded/rabbitmq.programs';
 export * from './events/broker';
 export * from './events/dead-letters';
 export * from './logs';
+export * from './outbound/byte-cache';
 export * from './outbound/public-agent';
 export * from './secrets/secrets';
 export * from './reconcile/by-step';

@@ -21,7 +21,7 @@ const MEND_MS = 1_000;
 export class Leases {
   private readonly held = new Map<string, Held>();
   /** What a fault has left behind, and when the last of those leases has run out by itself. */
-  private inDoubt: { held: Held; overAtMs: number }[] = [];
+  private inDoubt: { lease: Lease; overAtMs: number }[] = [];
   private readonly beat: Alarm;
   private readonly mend: Alarm;
 
@@ -68,7 +68,7 @@ export class Leases {
   doubt(held: Held): void {
     if (!this.holds(held)) return;
     this.drop(held);
-    this.inDoubt.push({ held, overAtMs: this.timers.nowMs() + this.leaseMs });
+    this.inDoubt.push({ lease: held.lease, overAtMs: this.timers.nowMs() + this.leaseMs });
     this.mend.in(MEND_MS);
   }
 
@@ -128,7 +128,7 @@ export class Leases {
     try {
       await this.notebook.release(
         this.kind,
-        left.map(({ held }) => held.lease),
+        left.map(({ lease }) => lease),
       );
       this.handedBack();
     } catch {

@@ -1,9 +1,9 @@
+import { ByteCache } from '@homeostat/platform';
 import { ConnectorFault, type FaultCode } from '../connector/fault';
 import { StaleMark } from '../connector/mark';
 import { type ObjectStore } from '../storage/storage.port';
 import { type AddedFile, addedFile, fileKey, type Metadata, type Protocol, removedKey } from './actions';
 import { type CheckpointPosition, type OpenCheckpoint, openCheckpoint } from './checkpoint';
-import { CommitCache } from './commit-cache';
 import { actionsOf, type CommitHead, inFile, readHead } from './commit-file';
 import { basesOf, type Checkpoint, type LogListing, newestNamed, readListing, rebuildable } from './log-listing';
 import { assertReadable } from './protocol-support';
@@ -50,7 +50,8 @@ export class DeltaLog {
   private readonly checkpoints = new Map<Checkpoint, Promise<OpenCheckpoint>>();
   /** Commits that were found not to be readable: no state is built across them. */
   private readonly broken = new Set<bigint>();
-  private readonly cache = new CommitCache(keptCommitBytes);
+  /** Small commits, so that the next version's state is built without reading them again. Commits never change. */
+  private readonly cache = new ByteCache<bigint>(keptCommitBytes);
 
   private constructor(
     private readonly store: ObjectStore,

@@ -1,5 +1,5 @@
+import type { ByteCache } from '@homeostat/platform';
 import { eachOf } from './each-of';
-import type { ManifestCache } from './manifest.cache';
 import { manifestFault } from './manifest-fault';
 import { imageManifest } from '../registry/manifest';
 import type { RegistryClient } from '../registry/registry.client';
@@ -27,7 +27,7 @@ export class Attached {
 
   constructor(
     private readonly remote: RegistryClient,
-    private readonly manifests: ManifestCache,
+    private readonly manifests: ByteCache<string>,
     private readonly signal: AbortSignal,
   ) {}
 

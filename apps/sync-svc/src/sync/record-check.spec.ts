@@ -1,8 +1,8 @@
+import { ByteCache } from '@homeostat/platform';
 import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../registry/cid';
 import { MOST_REFERRERS, RegistryClient } from '../registry/registry.client';
 import { Attached } from './attached';
-import { ManifestCache } from './manifest.cache';
 import { type Sides, checkRecord, checkReferrers } from './record-check';
 
 const { signal } = new AbortController();
@@ -22,7 +22,7 @@ async function clientOf(registry: FakeRegistry): Promise<RegistryClient> {
 beforeEach(async () => {
   [remote, local] = [new FakeRegistry(), new FakeRegistry()];
   const client = await clientOf(remote);
-  const manifests = new ManifestCache();
+  const manifests = new ByteCache<string>(1_000_000);
   const attached = new Attached(client, manifests, signal);
   sides = { remote: client, local: await clientOf(local), signal, attached, manifests };
 });

@@ -1,9 +1,9 @@
+import type { ByteCache } from '@homeostat/platform';
 import { layerOf, subjectOf } from '../record/record.manifest';
 import { RECORD_LIMIT } from '../record/validation/record.validation';
 import type { PulledManifest, RegistryClient } from '../registry/registry.client';
 import { BadArtifact } from '../registry/registry.errors';
 import type { Attached } from './attached';
-import type { ManifestCache } from './manifest.cache';
 import { type Why, manifestFault } from './manifest-fault';
 import type { RecordFault } from './sync.sight';
 
@@ -35,8 +35,8 @@ export interface Sides {
   readonly signal: AbortSignal;
   /** To what the remote has. */
   readonly attached: Attached;
-  /** Of the remote. */
-  readonly manifests: ManifestCache;
+  /** Manifests of the remote that were read, by the digests that they were checked to have. */
+  readonly manifests: ByteCache<string>;
 }
 
 /** Asks both registries for a record, by its manifest alone. Throws what hinders it. */

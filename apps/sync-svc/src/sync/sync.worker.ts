@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Changes, Database, SETTINGS, Secrets, Unopenable, sqlState } from '@homeostat/platform';
+import { ByteCache, Changes, Database, SETTINGS, Secrets, Unopenable, sqlState } from '@homeostat/platform';
 import { Unavailable, engineDefaults } from '@homeostat/reconcile';
 import type { Sync } from '@homeostat/shared';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
@@ -8,7 +8,6 @@ import { type LocalRegistry, REGISTRY } from '../registry/local-registry';
 import type { SyncSettings } from '../sync.config';
 import { Attached } from './attached';
 import { copySlice } from './copy';
-import { ManifestCache } from './manifest.cache';
 import { Regsync } from './regsync/regsync';
 import { RegsyncTool, type Tool } from './regsync/regsync.tool';
 import { type Remote, type SyncSecrets, openRemote } from './remote/remote';
@@ -19,6 +18,8 @@ import { setbackOf } from './sync.fault';
 
 /** Records of one run of regsync: the distance between two reports of progress. */
 const RECORDS = 100;
+/** Manifests that a slice keeps; one is at most 4 MiB, and mostly a thousandth of that. */
+const MANIFEST_BYTES = 16 * 1024 * 1024;
 /** Tags that one look takes in. */
 const TAGS = 10_000;
 /** How long a sync that was called off goes on at most, and how often its log is written down. */
@@ -82,7 +83,7 @@ export class SyncWorker implements OnApplicationBootstrap {
     const note = () => this.noteCopying(sight, begun.splice(0));
     const work = async ({ client, registry: remote }: Remote, stop: AbortSignal): Promise<SyncAnswer> => {
       const { target } = this.regsync;
-      const manifests = new ManifestCache();
+      const manifests = new ByteCache<string>(MANIFEST_BYTES);
       const attached = new Attached(client, manifests, stop);
       const sides = { remote: client, local: this.local!, signal: stop, attached, manifests };
       const slice = await copySlice({

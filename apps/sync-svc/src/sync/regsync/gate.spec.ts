@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { Server } from 'node:net';
+import { ByteCache } from '@homeostat/platform';
 import { FakeRegistry, sha256 } from '@homeostat/testing';
 import { cidOf } from '../../registry/cid';
 import { MOST_REFERRERS, RegistryClient } from '../../registry/registry.client';
 import { Attached } from '../attached';
-import { ManifestCache } from '../manifest.cache';
 import { Gate } from './gate';
 
 const { signal } = new AbortController();
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 /** A gate that has the record, and whatever else is `checked`. */
 async function opened(checked: Record<string, string> = {}): Promise<Gate> {
-  const manifests = new ManifestCache();
+  const manifests = new ByteCache<string>(1_000_000);
   const attached = new Attached(client, manifests, signal);
   const all = new Map([[cid, digest], ...Object.entries(checked)]);
   const one = new Gate({ http: client.http, repository: 'dir', checked: all, attached, manifests }, signal);
@@ -168,7 +168,7 @@ describe('the referrers that the gate lists', () => {
 
   it('are looked for under tags alone once the remote has shown that it has no API for them', async () => {
     const api = jest.spyOn(client, 'referrers').mockResolvedValue(null);
-    const attached = new Attached(client, new ManifestCache(), signal);
+    const attached = new Attached(client, new ByteCache<string>(1_000_000), signal);
     for (const subject of ['one', 'two']) expect(await attached.listed(sha256(subject))).toEqual([]);
     expect(api).toHaveBeenCalledTimes(1);
     api.mockRestore();

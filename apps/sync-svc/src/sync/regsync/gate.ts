@@ -2,13 +2,13 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ByteCache } from '@homeostat/platform';
 import { RECORD_LIMIT } from '../../record/validation/record.validation';
 import { acceptManifests, imageManifest } from '../../registry/manifest';
 import { digestOfBytes } from '../../registry/registry.client';
 import { BadArtifact, RegistryBusy } from '../../registry/registry.errors';
 import type { RegistryHttp } from '../../registry/registry.http';
 import type { Attached } from '../attached';
-import type { ManifestCache } from '../manifest.cache';
 import { manifestFault } from '../manifest-fault';
 
 /** The remote registry as regsync may see it. */
@@ -18,7 +18,8 @@ export interface Behind {
   /** By tag, the digest of the manifest that was checked: all that is to be copied. */
   readonly checked: ReadonlyMap<string, string>;
   readonly attached: Attached;
-  readonly manifests: ManifestCache;
+  /** Those that were read, by the digests that they were checked to have. */
+  readonly manifests: ByteCache<string>;
 }
 
 const index = 'application/vnd.oci.image.index.v1+json';
