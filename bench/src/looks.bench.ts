@@ -1,27 +1,29 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
-import { median } from './harness/statistics';
 import { stoppable } from './house/cleanup';
 import { openDatabase } from './house/house';
-import { type Database, askOnce } from './house/postgres';
+import type { Database } from './house/postgres';
 import { bullmq } from './looks/bullmq';
-import { CONNECTIONS, type Contender, type Opened } from './looks/contender';
+import { CONNECTIONS, type Contender } from './looks/contender';
+import { drained, lightly, withQueue } from './looks/drain';
 import * as graphile from './looks/graphile-worker';
 import * as ours from './looks/homeostat';
 import * as boss from './looks/pg-boss';
 
 const singles = [ours.oneByOne, graphile.oneByOne, bullmq, boss.oneByOne];
 const batches = [ours.batched, graphile.batched, boss.batched];
-/** So many are timed, or what is done within `LONGEST_MS`; the others wait behind them. */
+/** So many are timed, in several rounds where fewer are due; or what is done within `LONGEST_MS`. The others wait behind them. */
 const TIMED = 10_000;
+/** Of those that take several at once. */
+const TIMED_BATCHED = 50_000;
 const LONGEST_MS = 20_000;
-/** That many are done before, or what `WARM_UP_MS` is enough for: code is cold at first. */
+/** That many are done before, in another database, or what `WARM_UP_MS` is enough for: code is cold at first. */
 const WARM_UP = 10_000;
 const WARM_UP_MS = 5_000;
+/** And as many in the same one, so that its connections are open and know their statements. */
+const FIRST = 1_000;
 /** Jobs of those that are timed one at a time. */
 const LIGHT = 50;
-const LIGHT_PAUSE_MS = 20;
 
 const rate = ({ name }: Contender): string => `${name}: looks per second`;
 const delay = ({ name }: Contender): string => `${name}: from asked for to done, median`;
@@ -86,15 +88,23 @@ async function timed(
 ): Promise<Measured> {
   if (!smoke) {
     const url = await emptyDatabase(server);
-    await withQueue(one, { count: WARM_UP, url, longestMs: WARM_UP_MS }, async () => {});
+    await withQueue(one, url, (queue) => drained(queue, { url, due: WARM_UP, most: WARM_UP, longestMs: WARM_UP_MS }));
   }
-  const measured: Record<string, number> = {};
   const url = await emptyDatabase(server);
-  await withQueue(one, { count, url, longestMs: LONGEST_MS }, async (perSecond, lightly) => {
-    measured[rate(one)] = perSecond;
-    if (count <= TIMED) measured[delay(one)] = await lightly(smoke ? 2 : LIGHT);
+  const most = batches.includes(one) ? TIMED_BATCHED : TIMED;
+  const rounds = smoke ? 1 : Math.ceil(TIMED / count);
+  return withQueue(one, url, async (queue) => {
+    if (!smoke) await drained(queue, { url, due: FIRST, most: FIRST, longestMs: LONGEST_MS });
+    const sum = { done: 0, seconds: 0 };
+    for (let round = 0; round < rounds; round += 1) {
+      const { done, seconds } = await drained(queue, { url, due: count, most, longestMs: LONGEST_MS });
+      sum.done += done;
+      sum.seconds += seconds;
+    }
+    const perSecond = sum.done / sum.seconds;
+    if (count > TIMED) return { [rate(one)]: perSecond };
+    return { [rate(one)]: perSecond, [delay(one)]: await lightly(queue, smoke ? 2 : LIGHT) };
   });
-  return measured;
 }
 
 async function emptyDatabase(server: Database): Promise<string> {
@@ -103,49 +113,4 @@ async function emptyDatabase(server: Database): Promise<string> {
   const url = new URL(server.url);
   url.pathname = name;
   return url.href;
-}
-
-/** Fills a queue while it stands still, has it drained as far as it is timed, and then hands over how many that were per second. */
-async function withQueue(
-  one: Contender,
-  { count, url, longestMs }: { readonly count: number; readonly url: string; readonly longestMs: number },
-  then: (perSecond: number, lightly: (jobs: number) => Promise<number>) => Promise<void>,
-): Promise<void> {
-  const queue = await one.open(url);
-  try {
-    await queue.fill(count);
-    await askOnce(url, 'VACUUM ANALYZE');
-    await askOnce(url, 'CHECKPOINT');
-    let hear: (id: string | null) => void = () => {};
-    const startedMs = performance.now();
-    let done = 0;
-    await new Promise<void>((resolve, reject) => {
-      hear = () => (done += 1) === Math.min(count, TIMED) && resolve();
-      queue.start((id) => hear(id)).catch(reject);
-      setTimeout(resolve, longestMs).unref();
-    });
-    const seconds = (performance.now() - startedMs) / 1_000;
-    await then(done / seconds, (jobs) => lightly(queue, jobs, (listener) => (hear = listener)));
-  } finally {
-    await queue.close();
-  }
-}
-
-/** The median of the ms from asking for one job to its being done, with nothing else to do. */
-async function lightly(
-  queue: Opened,
-  jobs: number,
-  listen: (listener: (id: string | null) => void) => void,
-): Promise<number> {
-  const heardMs = new Map<string | null, number>();
-  listen((id) => heardMs.set(id, performance.now()));
-  const waits: number[] = [];
-  for (let n = 0; n < jobs; n += 1) {
-    await pause(LIGHT_PAUSE_MS);
-    const askedMs = performance.now();
-    const id = await queue.add();
-    while (!heardMs.has(id)) await pause(1);
-    waits.push(heardMs.get(id)! - askedMs);
-  }
-  return median(waits);
 }

@@ -12,7 +12,8 @@ export const bullmq: Contender = {
     const queue = new Queue(QUEUE, { connection }, createPostgresBackend);
     await queue.waitUntilReady();
     const options = { removeOnComplete: true };
-    let worker: { close(): Promise<void> } | null = null;
+    let hear: (id: string | null) => void;
+    let worker: Pick<Worker, 'close' | 'pause' | 'resume'> | null = null;
     return {
       async fill(count) {
         for (let left = count; left > 0; left -= BATCH) {
@@ -21,12 +22,15 @@ export const bullmq: Contender = {
         }
       },
       async start(done) {
-        const work = async ({ id }: { id?: string }): Promise<void> => done(id ?? null);
+        hear = done;
+        if (worker) return worker.resume();
+        const work = async ({ id }: { id?: string }): Promise<void> => hear(id ?? null);
         const going = new Worker(QUEUE, work, { connection, concurrency: CONNECTIONS }, createPostgresBackend);
         worker = going;
         await going.waitUntilReady();
       },
       add: async () => (await queue.add(QUEUE, {}, options)).id!,
+      stop: async () => worker?.pause(true),
       async close() {
         await worker?.close();
         await queue.close();

@@ -15,9 +15,12 @@ export interface Contender {
 export interface Opened {
   /** Puts `count` jobs into the queue, by the fastest way that it has. */
   fill(count: number): Promise<void>;
-  /** Sets the queue going; `done` is told of each job, with its id where `add` gave one. */
+  /** Sets the queue going, again and again; `done` is told of each job, with its id where `add` gave one. */
   start(done: (id: string | null) => void): Promise<void>;
   /** Puts one job into the queue that is going; resolves to its id. */
   add(): Promise<string>;
+  /** The queue stands still again; its connections stay open. */
+  stop(): Promise<void>;
+  /** Of one that stands still. */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import { Logger, type Runner, type TaskList, makeWorkerUtils, run } from 'graphile-worker';
+import { Pool } from 'pg';
 import { BATCH, CONNECTIONS, type Contender, type Opened } from './contender';
 
 const TASK = 'nothing';
@@ -24,7 +25,8 @@ export const batched: Contender = {
 };
 
 async function opened(url: string, worker: GraphileConfig.WorkerOptions): Promise<Opened> {
-  const where = { connectionString: url, maxPoolSize: CONNECTIONS, logger: quiet };
+  const pgPool = new Pool({ connectionString: url, max: CONNECTIONS });
+  const where = { pgPool, logger: quiet };
   const utils = await makeWorkerUtils(where);
   await utils.migrate();
   let runner: Runner | null = null;
@@ -46,9 +48,10 @@ async function opened(url: string, worker: GraphileConfig.WorkerOptions): Promis
       const { id } = await utils.addJob(TASK, {});
       return id;
     },
+    stop: async () => runner?.stop(),
     async close() {
-      await runner?.stop();
       await utils.release();
+      await pgPool.end();
     },
   };
 }

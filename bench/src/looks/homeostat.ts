@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { Database, PostgresNotebook, type Tx, migrate, processTimers } from '@homeostat/platform';
 import { Loop, type Reconciler, type Witness, engineDefaults, settle } from '@homeostat/reconcile';
+import { v7 as uuidv7 } from 'uuid';
 import { BATCH, CONNECTIONS, type Contender, type Opened } from './contender';
 
 const KIND = 'domains';
 const SLICE = 10_000;
+const STOP_MS = 1_000;
 
 const idle: Reconciler<null, never, never, Tx> = {
   kind: KIND,
@@ -13,7 +14,7 @@ const idle: Reconciler<null, never, never, Tx> = {
   act: async () => new Set(),
 };
 
-/** Our engine: every look is leased, fenced by its epoch, and written down with its outcome. */
+/** Our engine, with keys as the API gives them: every look is leased, fenced by its epoch, and written down with its outcome. */
 export const oneByOne: Contender = {
   name: 'Homeostat, one by one',
   settings: `passes of 1, ${CONNECTIONS} at once`,
@@ -36,7 +37,7 @@ async function opened(url: string, shape: { readonly batch: number; readonly pas
       for (let left = count; left > 0; left -= SLICE) {
         await notebook.request(
           KIND,
-          Array.from({ length: Math.min(left, SLICE) }, () => randomUUID()),
+          Array.from({ length: Math.min(left, SLICE) }, () => uuidv7()),
         );
       }
     },
@@ -54,13 +55,13 @@ async function opened(url: string, shape: { readonly batch: number; readonly pas
       loop.nudge(KIND);
     },
     async add() {
-      const key = randomUUID();
+      const key = uuidv7();
       await notebook.request(KIND, [key]);
       loop!.nudge(KIND);
       return key;
     },
+    stop: async () => loop?.stop(STOP_MS),
     async close() {
-      await loop?.stop(1_000);
       await database.close();
     },
   };

@@ -22,7 +22,7 @@ async function opened(url: string, batchSize: number, loops: number): Promise<Op
   const boss = new PgBoss({ connectionString: url, max: CONNECTIONS, supervise: false, schedule: false });
   await boss.start();
   await boss.createQueue(QUEUE);
-  let open = true;
+  let open = false;
   let going: Promise<unknown> = Promise.resolve();
   const work = async (done: (id: string | null) => void): Promise<void> => {
     while (open) {
@@ -40,12 +40,15 @@ async function opened(url: string, batchSize: number, loops: number): Promise<Op
       }
     },
     async start(done) {
+      open = true;
       going = Promise.all(Array.from({ length: loops }, () => work(done)));
     },
     add: async () => (await boss.send(QUEUE, {}))!,
-    async close() {
+    async stop() {
       open = false;
       await going;
+    },
+    async close() {
       await boss.stop({ graceful: false });
     },
   };
