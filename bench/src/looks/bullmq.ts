@@ -12,8 +12,7 @@ export const bullmq: Contender = {
     const queue = new Queue(QUEUE, { connection }, createPostgresBackend);
     await queue.waitUntilReady();
     const options = { removeOnComplete: true };
-    let hear: (id: string | null) => void;
-    let worker: Pick<Worker, 'close' | 'pause' | 'resume'> | null = null;
+    let worker: { close(): Promise<void> } | null = null;
     return {
       async fill(count) {
         for (let left = count; left > 0; left -= BATCH) {
@@ -22,19 +21,15 @@ export const bullmq: Contender = {
         }
       },
       async start(done) {
-        hear = done;
-        if (worker) return worker.resume();
-        const work = async ({ id }: { id?: string }): Promise<void> => hear(id ?? null);
+        const work = async ({ id }: { id?: string }): Promise<void> => done(id ?? null);
+        // One that was paused waits for seconds when it goes on.
         const going = new Worker(QUEUE, work, { connection, concurrency: CONNECTIONS }, createPostgresBackend);
         worker = going;
         await going.waitUntilReady();
       },
       add: async () => (await queue.add(QUEUE, {}, options)).id!,
-      stop: async () => worker?.pause(true),
-      async close() {
-        await worker?.close();
-        await queue.close();
-      },
+      stop: async () => worker?.close(),
+      close: () => queue.close(),
     };
   },
 };
