@@ -2,6 +2,7 @@ import { Database, type Running, type Tx, serve } from '@homeostat/platform';
 import { POOL_ID, type VmStatus } from '@homeostat/shared';
 import { type TestDatabase, testDatabase, eventually } from '@homeostat/testing';
 import { v7 as uuidv7 } from 'uuid';
+import { InventoryReconciler } from './inventory/inventory.reconciler';
 import { MACHINES, type MachineState, type Machines, type Workload } from './machines/machines.port';
 import { bind, make, report } from './pool/pool.writes';
 import { parseNetwork } from './vm/address';
@@ -45,9 +46,10 @@ class ScriptedMachines implements Machines {
     return this.order({ order: 'observe', vmId }, this.states.get(vmId) ?? 'absent');
   }
 
-  async list(after: string | null, limit: number): Promise<string[]> {
+  async list(after: string | null, limit: number): Promise<ReadonlyMap<string, MachineState>> {
     const ids = [...this.states.keys()].filter((id) => !this.unlisted.has(id) && (after === null || id > after));
-    return ids.toSorted().slice(0, limit);
+    const page = ids.toSorted().slice(0, limit);
+    return new Map(page.map((id) => [id, this.states.get(id)!]));
   }
 
   called(order: Order): string[] {
@@ -137,6 +139,15 @@ const claims = (): Promise<ClaimRow[]> =>
   database.sql<ClaimRow>('SELECT id, deployment_id, vm_id, status FROM vm_claim ORDER BY number');
 const told = (type: string) =>
   database.sql<{ data: Record<string, string> }>('SELECT data FROM told WHERE type = $1 ORDER BY id', [type]);
+/** Waits until the last stock-taking came to this. */
+const inventorySays = (because: string) =>
+  eventually(
+    () =>
+      database.sql(`SELECT FROM reconcile_status WHERE kind = 'inventory' AND because = $1 AND lease_holder IS NULL`, [
+        because,
+      ]),
+    (rows) => rows.length === 1,
+  );
 const condition = async () =>
   (await database.sql<{ condition: string | null }>('SELECT condition FROM pool'))[0]!.condition;
 
@@ -464,6 +475,92 @@ describe('the provider', () => {
     await eventually(vms, (found) => found.every(({ id }) => id !== pooling[1]!.id));
     await untilPooling(3);
     expect(await told('vm.lost')).toEqual([]);
+  });
+
+  test('whose workload somebody stopped is asked twice, and then replaced; the deployment is told', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    const [mine] = await claim(1);
+    const [vm] = await untilRunning(1);
+    await untilPooling(1);
+    machines.states.set(vm!.id, 'halted');
+    await look('inventory', POOL_ID);
+    await inventorySays('1 machine(s) do not do what they should; they are asked again');
+    expect(await untilRunning(1)).toMatchObject([{ id: vm!.id }]);
+    await look('inventory', POOL_ID);
+    await eventually(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== vm!.id);
+    expect(await untilRunning(1)).toMatchObject([{ claim_id: mine }]);
+    expect(await told('vm.lost')).toMatchObject([{ data: { vm_id: vm!.id, claim_id: mine } }]);
+    const [change] = await database.sql<{ because: string }>(
+      `SELECT because FROM state_change WHERE key = $1 AND to_state = 'deleting'`,
+      [vm!.id],
+    );
+    expect(change!.because).toBe('somebody stopped the workload');
+  });
+
+  test('that says for a moment that a workload is stopped is believed when it says that it runs', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    await claim(1);
+    const [vm] = await untilRunning(1);
+    machines.states.set(vm!.id, 'stopped');
+    await look('inventory', POOL_ID);
+    await inventorySays('1 machine(s) do not do what they should; they are asked again');
+    machines.states.set(vm!.id, 'running');
+    await look('inventory', POOL_ID);
+    await inventorySays('all machines are accounted for');
+    machines.states.set(vm!.id, 'stopped');
+    await look('inventory', POOL_ID);
+    await inventorySays('1 machine(s) do not do what they should; they are asked again');
+    expect(await untilRunning(1)).toMatchObject([{ id: vm!.id }]);
+  });
+
+  test('that runs something on a free machine has it replaced before a claim gets it', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    const [free] = await untilPooling(1);
+    machines.states.set(free!.id, 'running');
+    await look('inventory', POOL_ID);
+    await inventorySays('1 machine(s) do not do what they should; they are asked again');
+    await look('inventory', POOL_ID);
+    await eventually(vms, (found) => found.every(({ id }) => id !== free!.id));
+    expect(await untilPooling(1)).toMatchObject([{ claim_id: null }]);
+  });
+
+  test('is not believed about a VM that was moved on since', async () => {
+    await regions('eu');
+    await start({ RECONCILER_VM_POOL_SIZE: '1' });
+    const [mine] = await claim(1);
+    const [vm] = await untilRunning(1);
+    const [{ generation }] = (await database.sql<{ generation: string }>('SELECT generation FROM vm WHERE id = $1', [
+      vm!.id,
+    ])) as [{ generation: string }];
+    const pool = { url: database.url, role: 'homeostat_vm_pool', application: 'vm-pool-svc', connections: 1 };
+    const own = new Database(pool);
+    try {
+      const stray = { id: vm!.id, reason: 'WorkloadStopped', because: 'somebody stopped the workload' } as const;
+      const seen = { stock: { strays: [], suspected: 0, destroyed: 0 } };
+      const replace = (of: string) =>
+        own.transaction((tx) =>
+          new InventoryReconciler(own, machines).act(
+            [
+              {
+                key: POOL_ID,
+                observed: seen,
+                step: { do: 'replace', vms: [{ ...stray, generation: of }] },
+                because: '',
+              },
+            ],
+            tx,
+          ),
+        );
+      await replace(String(BigInt(generation) - 1n));
+      expect(await vms()).toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running', claim_id: mine }));
+      await replace(generation);
+      expect(await vms()).not.toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running' }));
+    } finally {
+      await own.close();
+    }
   });
 
   test('has machines destroyed that no row knows', async () => {

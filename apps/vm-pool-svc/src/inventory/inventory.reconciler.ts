@@ -1,15 +1,31 @@
 import { Database, type Description, type HouseReconciler, type Tx } from '@homeostat/platform';
 import type { Plan } from '@homeostat/reconcile';
-import { POOL_ID } from '@homeostat/shared';
+import { POOL_ID, type VmStatus } from '@homeostat/shared';
 import { Inject, Injectable } from '@nestjs/common';
-import { MACHINES, type Machines } from '../machines/machines.port';
+import { MACHINES, type MachineState, type Machines } from '../machines/machines.port';
 import { discard } from '../vm/vm.writes';
-import { type InventoryReach, type InventorySight, type InventoryStep, decideInventory } from './inventory.decide';
+import {
+  type InventoryReach,
+  type InventorySight,
+  type InventoryStep,
+  type Stray,
+  decideInventory,
+  strayingOf,
+} from './inventory.decide';
 
 /** VMs per stock-taking: the cost of idling does not grow with the fleet. */
 const SLICE = 1_000;
 
-/** Destroys machines that no row knows, and replaces VMs whose machine vanished. */
+const isResting = `status IN ('pooling', 'running', 'off')`;
+
+/** A VM that no order is under way for. */
+interface Resting {
+  readonly id: string;
+  readonly status: VmStatus;
+  readonly generation: string;
+}
+
+/** Destroys machines that no row knows, and replaces VMs whose machine vanished, or does not do what it should. */
 @Injectable()
 export class InventoryReconciler implements HouseReconciler<InventorySight, InventoryStep, InventoryReach> {
   readonly kind = 'inventory';
@@ -17,6 +33,8 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   readonly decide = decideInventory;
   /** The id at which the last slice ended; a restart begins anew. */
   private after: string | null = null;
+  /** VMs whose machine did not do what it should when it was last asked, with the generation of their rows. */
+  private suspects: ReadonlyMap<string, string> = new Map();
 
   constructor(
     private readonly database: Database,
@@ -28,24 +46,28 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   }
 
   async reach(_plan: Plan<InventorySight, InventoryReach>, signal: AbortSignal): Promise<InventorySight> {
-    const supposed = await this.supposedToExist();
+    const resting = await this.resting();
     const machines = await this.machines.list(this.after, SLICE, signal);
-    const last = machines.length === SLICE ? machines.at(-1)! : null;
-    const destroyed = await this.destroyOrphans(machines, signal);
-    const vanished = await this.vanished(
-      supposed.filter((id) => last === null || id <= last),
-      new Set(machines),
-      signal,
-    );
-    this.after = last;
-    return { stock: { vanished, destroyed } };
+    const last = machines.size === SLICE ? [...machines.keys()].at(-1)! : null;
+    const destroyed = await this.destroyOrphans([...machines.keys()], signal);
+    const inSlice = resting.filter(({ id }) => this.suspects.has(id) || last === null || id <= last);
+    const { strays, suspects } = await this.sorted(inSlice, machines, signal);
+    [this.after, this.suspects] = [last, suspects];
+    return { stock: { strays, suspected: suspects.size, destroyed } };
   }
 
+  /** A VM that something was done with since its machine was seen is left alone. */
   async act([plan]: readonly Plan<InventorySight, InventoryStep>[], tx: Tx): Promise<ReadonlySet<string>> {
-    const vanished = { reason: 'MachineVanished', because: 'the provider does not know the machine' };
+    const strays = plan!.step.vms.toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    const unchanged = await tx.query<{ id: string }>(
+      `SELECT v.id FROM unnest($1::uuid[], $2::bigint[]) AS s (id, generation)
+       CROSS JOIN LATERAL (SELECT id FROM vm WHERE id = s.id AND generation = s.generation FOR UPDATE) AS v`,
+      [strays.map(({ id }) => id), strays.map(({ generation }) => generation)],
+    );
+    const left = new Set(unchanged.map(({ id }) => id));
     await discard(
       tx,
-      plan!.step.vms.toSorted().map((key) => ({ key, ...vanished })),
+      strays.filter(({ id }) => left.has(id)).map(({ id, reason, because }) => ({ key: id, reason, because })),
     );
     return new Set([POOL_ID]);
   }
@@ -54,13 +76,13 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
     return { desired: { every_machine_known: true }, observed: { stock } };
   }
 
-  /** VMs of this slice whose machine was there before the provider is asked. */
-  private async supposedToExist(): Promise<string[]> {
-    const rows = await this.database.query<{ id: string }>(
-      `SELECT id FROM vm WHERE ($1::uuid IS NULL OR id > $1) AND status IN ('pooling', 'running', 'off') ORDER BY id LIMIT $2`,
-      [this.after, SLICE],
+  /** Those of this slice, as they are before the provider is asked, and those that were suspected. */
+  private resting(): Promise<Resting[]> {
+    return this.database.query<Resting>(
+      `(SELECT id, status, generation FROM vm WHERE ($1::uuid IS NULL OR id > $1) AND ${isResting} ORDER BY id LIMIT $2)
+       UNION SELECT id, status, generation FROM vm WHERE id = ANY ($3) AND ${isResting}`,
+      [this.after, SLICE, [...this.suspects.keys()]],
     );
-    return rows.map(({ id }) => id);
   }
 
   /** A row is written before its machine is made, so a machine without one belongs to nobody. */
@@ -72,16 +94,25 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
     return orphans.length;
   }
 
-  /** A list may lie; each machine that is missing in it is asked for by name before it counts as gone. */
-  private async vanished(
-    supposed: readonly string[],
-    listed: ReadonlySet<string>,
+  /**
+   * A list may lie; each machine that is missing in it, or not what its row says, is asked for by name. One that does
+   * something else than it should counts when it was seen so before, with the same row.
+   */
+  private async sorted(
+    resting: readonly Resting[],
+    listed: ReadonlyMap<string, MachineState>,
     signal: AbortSignal,
-  ): Promise<string[]> {
-    const missing: string[] = [];
-    for (const id of supposed.filter((one) => !listed.has(one))) {
-      if ((await this.machines.observe(id, signal)) === 'absent') missing.push(id);
+  ): Promise<{ readonly strays: Stray[]; readonly suspects: ReadonlyMap<string, string> }> {
+    const strays: Stray[] = [];
+    const suspects = new Map<string, string>();
+    for (const { id, status, generation } of resting) {
+      if (strayingOf(status, listed.get(id) ?? 'absent') === null) continue;
+      const machine = await this.machines.observe(id, signal);
+      const straying = strayingOf(status, machine);
+      if (straying === null) continue;
+      if (machine === 'absent' || this.suspects.get(id) === generation) strays.push({ id, generation, ...straying });
+      else suspects.set(id, generation);
     }
-    return missing;
+    return { strays, suspects };
   }
 }

@@ -26,7 +26,7 @@ const labels = z
   .nullish()
   .transform((found) => found ?? {});
 const inspected = z.object({ State: z.object({ Status: z.string() }), Config: z.object({ Labels: labels }) });
-const listed = z.array(z.object({ Labels: labels }));
+const listed = z.array(z.object({ State: z.string(), Labels: labels }));
 const refusal = z.object({ message: z.string() });
 
 /**
@@ -53,11 +53,11 @@ export class DockerEngine {
     return { status: State.Status, labels: Config.Labels };
   }
 
-  /** The labels of every container that has this one, in whatever state. */
-  async labelled(label: string, signal: AbortSignal): Promise<Container['labels'][]> {
+  /** Every container that has this label, in whatever state. */
+  async labelled(label: string, signal: AbortSignal): Promise<Container[]> {
     const filters = encodeURIComponent(JSON.stringify({ label: [label] }));
     const text = await this.ask('GET', `/containers/json?all=1&filters=${filters}`, { signal });
-    return parsed(listed, text!).map(({ Labels }) => Labels);
+    return parsed(listed, text!).map(({ State, Labels }) => ({ status: State, labels: Labels }));
   }
 
   /** Makes a container, unless there is one of that name. */

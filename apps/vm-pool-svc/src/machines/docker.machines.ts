@@ -20,6 +20,9 @@ interface Found {
   readonly workload: Container | null;
 }
 
+const nothing: Found = { empty: null, workload: null };
+/** What a container is whose process somebody ended, or froze. */
+const ended: ReadonlySet<string> = new Set(['exited', 'dead', 'paused']);
 /** How long a workload may take to end by itself. */
 const STOP_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -104,11 +107,16 @@ export class DockerMachines implements Machines, OnApplicationShutdown {
   }
 
   /** Docker lists all or none. */
-  async list(after: string | null, limit: number, signal: AbortSignal): Promise<string[]> {
-    const found = await this.engine.labelled(`homeostat.network=${this.place.network}`, signal);
-    const ids = new Set(found.map((labels) => labels['homeostat.vm'] ?? '').filter((id) => UUID.test(id)));
-    const rest = [...ids].filter((id) => after === null || id > after);
-    return rest.toSorted().slice(0, limit);
+  async list(after: string | null, limit: number, signal: AbortSignal): Promise<ReadonlyMap<string, MachineState>> {
+    const machines = new Map<string, Found>();
+    for (const container of await this.engine.labelled(`homeostat.network=${this.place.network}`, signal)) {
+      const id = container.labels['homeostat.vm'] ?? '';
+      if (!UUID.test(id) || (after !== null && id <= after)) continue;
+      const role = 'homeostat.workload' in container.labels ? 'workload' : 'empty';
+      machines.set(id, { ...(machines.get(id) ?? nothing), [role]: container });
+    }
+    const page = [...machines.keys()].toSorted().slice(0, limit);
+    return new Map(page.map((id) => [id, stateOf(machines.get(id)!)]));
   }
 
   private namesOf(vmId: string): Record<keyof Found, string> {
@@ -147,7 +155,10 @@ export class DockerMachines implements Machines, OnApplicationShutdown {
 }
 
 function stateOf({ empty, workload }: Found): MachineState {
-  if (workload) return workload.status === 'running' ? 'running' : 'booting';
+  if (workload?.status === 'running') return 'running';
+  // What ends by itself is restarted by Docker. While the empty one is up, a start was broken off.
+  if (workload && ended.has(workload.status) && empty?.status !== 'running') return 'halted';
+  if (workload) return 'booting';
   if (empty) return empty.status === 'running' ? 'up' : 'stopped';
   return 'absent';
 }

@@ -88,7 +88,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
   });
 
   afterEach(async () => {
-    for (const one of await machines.list(null, 100, signal)) await machines.remove(one, signal);
+    for (const [one] of await machines.list(null, 100, signal)) await machines.remove(one, signal);
     await machines.onApplicationShutdown?.();
   });
 
@@ -96,7 +96,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
     expect(await create()).toBe('up');
     expect(await create()).toBe('up');
     expect(await machines.observe(id, signal)).toBe('up');
-    expect(await machines.list(null, 10, signal)).toEqual([id]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'up']]));
   });
 
   test('are made once, though two replicas order it at the same time', async () => {
@@ -104,7 +104,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
     // The engine may refuse the second for a moment, and the look is repeated.
     await Promise.allSettled([create(), create(other)]);
     expect(await create()).toBe('up');
-    expect(await machines.list(null, 10, signal)).toEqual([id]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'up']]));
     await other.onApplicationShutdown?.();
   });
 
@@ -113,7 +113,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
     expect(await machines.start(id, await workloadOf(), signal)).toBe('absent');
     expect(await machines.scrub(id, signal)).toBe('absent');
     expect(await machines.remove(id, signal)).toBe('absent');
-    expect(await machines.list(null, 10, signal)).toEqual([]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map());
   });
 
   test('run a workload, and are not made anew under it', async () => {
@@ -122,7 +122,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
     expect(await machines.start(id, workload, signal)).toBe('running');
     expect(await machines.start(id, workload, signal)).toBe('running');
     expect(await create()).toBe('running');
-    expect(await machines.list(null, 10, signal)).toEqual([id]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'running']]));
   });
 
   test('are stopped when they are scrubbed, and come up again', async () => {
@@ -147,7 +147,7 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
     expect(await create()).toBe('up');
     await machines.start(id, await workloadOf(), signal);
     expect(await machines.remove(id, signal)).toBe('absent');
-    expect(await machines.list(null, 10, signal)).toEqual([]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map());
   });
 
   test('outlive the process that made them, and obey the next one', async () => {
@@ -161,9 +161,10 @@ describe.each(providers)('the machines of the provider $name', ({ opened }) => {
   test('are listed in order, page by page', async () => {
     const ids = Array.from({ length: 3 }, () => uuidv7());
     for (const one of ids.toReversed()) await machines.create(one, 'eu', newAddress(), signal);
-    expect(await machines.list(null, 2, signal)).toEqual(ids.slice(0, 2));
-    expect(await machines.list(ids[1]!, 2, signal)).toEqual(ids.slice(2));
-    expect(await machines.list(ids[2]!, 2, signal)).toEqual([]);
+    const page = async (after: string | null) => [...(await machines.list(after, 2, signal)).keys()];
+    expect(await page(null)).toEqual(ids.slice(0, 2));
+    expect(await page(ids[1]!)).toEqual(ids.slice(2));
+    expect(await page(ids[2]!)).toEqual([]);
   });
 
   test('obey nobody who has lost patience', async () => {
@@ -198,7 +199,7 @@ interface Inspected {
   });
 
   afterEach(async () => {
-    for (const one of await machines.list(null, 100, signal)) await machines.remove(one, signal);
+    for (const [one] of await machines.list(null, 100, signal)) await machines.remove(one, signal);
     await machines.onApplicationShutdown();
   });
 
@@ -229,7 +230,15 @@ interface Inspected {
   test('is known by our labels, whatever the image says of itself', async () => {
     await machines.start(id, await workloadOf(), signal);
     for (const one of [name(), own()]) expect((await inspect(one)).Config.Labels['homeostat.vm']).toBe(id);
-    expect(await machines.list(null, 10, signal)).toEqual([id]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'running']]));
+  });
+
+  test.each(['stop', 'pause'])('says that it is halted when somebody has its workload %s', async (how) => {
+    const workload = await workloadOf();
+    await machines.start(id, workload, signal);
+    await order('POST', `${own()}/${how}`);
+    expect(await machines.observe(id, signal)).toBe('halted');
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'halted']]));
   });
 
   test('keeps nothing of its workload when it is scrubbed', async () => {
@@ -277,7 +286,7 @@ interface Inspected {
       const body = { Image: pause, Labels, HostConfig: { NetworkMode: network } };
       await engine!.ask('POST', '/containers/create', body);
     }
-    expect(await machines.list(null, 10, signal)).toEqual([id]);
+    expect(await machines.list(null, 10, signal)).toEqual(new Map([[id, 'up']]));
   });
 
   test('stays as it was when the image of its workload cannot be had, and says what to do', async () => {
@@ -356,9 +365,20 @@ interface Inspected {
       await machines.remove(vm.id, signal);
       await look('inventory', POOL_ID);
       await until('the stray is gone', async () => (await machines.observe(stray, signal)) === 'absent');
-      await until('another VM serves the claim', async () => {
+      const second = await until('another VM serves the claim', async () => {
         const other = await runs();
-        return other && other.id !== vm.id;
+        return other && other.id !== vm.id && other;
+      });
+      await engine!.ask('POST', `/containers/${network}-${second.id}-workload/stop`);
+      await look('inventory', POOL_ID);
+      await until('it is suspected', async () => {
+        const rows = `SELECT FROM reconcile_status WHERE kind = 'inventory' AND because LIKE '%asked again'`;
+        return (await world.sql(rows)).length > 0;
+      });
+      await look('inventory', POOL_ID);
+      await until('a third one serves the claim', async () => {
+        const other = await runs();
+        return other && other.id !== second.id;
       });
       await machines.onApplicationShutdown();
     } finally {

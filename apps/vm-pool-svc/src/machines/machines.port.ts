@@ -1,5 +1,8 @@
-/** What a provider says about a machine: `up` and empty, `running` a workload, `stopped`, on its way, or unknown to it. */
-export type MachineState = 'booting' | 'up' | 'running' | 'stopped' | 'absent';
+/**
+ * What a provider says about a machine: `up` and empty, `running` a workload, `halted` with one that somebody else stopped,
+ * `stopped` and wiped, on its way, or unknown to it.
+ */
+export type MachineState = 'booting' | 'up' | 'running' | 'halted' | 'stopped' | 'absent';
 
 /** What a machine is to run. */
 export interface Workload {
@@ -22,8 +25,8 @@ export interface Machines {
   scrub(vmId: string, signal: AbortSignal): Promise<MachineState>;
   remove(vmId: string, signal: AbortSignal): Promise<MachineState>;
   observe(vmId: string, signal: AbortSignal): Promise<MachineState>;
-  /** The ids of machines in order, after `after`. */
-  list(after: string | null, limit: number, signal: AbortSignal): Promise<string[]>;
+  /** Machines and what they do, in the order of their ids, after `after`. */
+  list(after: string | null, limit: number, signal: AbortSignal): Promise<ReadonlyMap<string, MachineState>>;
 }
 
 export const MACHINES = Symbol('machines');

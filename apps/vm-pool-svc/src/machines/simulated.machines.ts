@@ -57,12 +57,12 @@ export class SimulatedMachines implements Machines {
     return row?.state ?? 'absent';
   }
 
-  async list(after: string | null, limit: number): Promise<string[]> {
-    const rows = await this.database.query<{ vm_id: string }>(
-      'SELECT vm_id FROM simulated_machine WHERE $1::uuid IS NULL OR vm_id > $1 ORDER BY vm_id LIMIT $2',
+  async list(after: string | null, limit: number): Promise<ReadonlyMap<string, MachineState>> {
+    const rows = await this.database.query<{ vm_id: string; state: MachineState }>(
+      'SELECT vm_id, state FROM simulated_machine WHERE $1::uuid IS NULL OR vm_id > $1 ORDER BY vm_id LIMIT $2',
       [after, limit],
     );
-    return rows.map((row) => row.vm_id);
+    return new Map(rows.map(({ vm_id: id, state }) => [id, state]));
   }
 
   private async order(order: Order, vmId: string, signal: AbortSignal): Promise<MachineState> {

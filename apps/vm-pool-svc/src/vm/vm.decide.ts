@@ -23,7 +23,9 @@ export type VmReach =
   | { readonly do: 'scrub' }
   | { readonly do: 'delete' };
 
-type DiscardReason = 'BootTimeout' | 'ScrubTimeout' | 'MachineVanished' | 'NotEmpty' | 'Released';
+/** What happened to a machine that nobody asked for. */
+export type Straying = 'MachineVanished' | 'WorkloadStopped' | 'MachineStopped' | 'NotEmpty';
+type DiscardReason = Straying | 'BootTimeout' | 'ScrubTimeout' | 'Released';
 
 export type VmStep =
   | { readonly do: 'pool' }
@@ -59,7 +61,7 @@ function booting(sight: VmSight, now: Date): Decision<VmStep, VmReach> {
   if (machine === null)
     return reach({ do: 'boot', region: vm.region, address: vm.private_ip }, 'a machine is to be made');
   // A process that stood still in the middle of an order gives it when it goes on, whoever has the VM by then.
-  if (machine === 'running')
+  if (machine === 'running' || machine === 'halted')
     return act({ do: 'discard', reason: 'NotEmpty' }, 'an order that came late started a workload on it');
   // Only on a provider's answer: one that fails would eat an address per timeout otherwise.
   if (isOverdue(sight, now)) return act({ do: 'discard', reason: 'BootTimeout' }, overdue(sight, 'up'));
