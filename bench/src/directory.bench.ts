@@ -5,6 +5,7 @@ import { mirrored } from './directory/mirror';
 import { type Searched, searched } from './directory/searches';
 import { indexedWorld } from './directory/world';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { registries } from './harness/needs';
 import { stoppable } from './house/cleanup';
 import { type House, type HouseOptions, openHouse } from './house/house';
 import { until } from './house/until';
@@ -23,6 +24,7 @@ export const directory: Benchmark = {
     'records of 900 bytes, pulled from a registry on loopback that answers from memory; then five times as many in the index, searched over HTTP at 50/s and listed anew',
   count: 20_000,
   smoke: 40,
+  needs: [registries],
   settings: {},
   figures: (count) => [
     { name: 'indexed per second', unit: '/s', atLeast: 500 },
@@ -63,15 +65,10 @@ async function run(settings: Settings): Promise<Measured> {
   };
 }
 
-/** Between two registries by distribution; nothing where the programs are missing. */
-async function syncing({ set, profileDir, progress, say }: Settings, count: number): Promise<Measured> {
+/** Between two registries by distribution. */
+async function syncing({ set, profileDir, progress }: Settings, count: number): Promise<Measured> {
   progress(`copying ${count} records by regsync, alone and led by a sync`);
-  const copied = await mirrored(count, { settings: set, profileDir });
-  if (copied === null) {
-    say('no sync was measured: `node test/registries.mjs` brings a registry and regsync');
-    return {};
-  }
-  const { oursS, bareS } = copied;
+  const { oursS, bareS } = await mirrored(count, { settings: set, profileDir });
   return {
     [`sync of ${count} records`]: oursS,
     'the same by bare regsync': bareS,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { startRabbitmq } from '@homeostat/platform';
 import type { Changes, Start, Times } from './events/service';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { rabbitmq } from './harness/needs';
 import { quantile } from './harness/statistics';
 import { type Child, openChild } from './house/child';
 import { stoppable } from './house/cleanup';
@@ -29,6 +30,7 @@ export const events: Benchmark = {
   about: `seconds at each rate: rows changed in one process, each in a transaction of its own, handlers in another, RabbitMQ in between, after ${WARM_UP_S} s that are not counted; from the start of the transaction to the start of the handler. Then ${FLOODS} × ${FLOOD} events until the broker has confirmed them: by the outbox, and by amqplib alone, all in flight at once, as its documentation and RabbitMQ's advise for speed`,
   count: 30,
   smoke: 1,
+  needs: [rabbitmq],
   settings: {},
   figures: () => [
     ...RATES.flatMap((rate) => [

@@ -3,6 +3,7 @@ import type { HouseEvent } from '@homeostat/shared';
 import { connect } from 'amqplib';
 import { Agent, request } from 'undici';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { rabbitmq } from './harness/needs';
 import { quantile } from './harness/statistics';
 import { type Fleet, openFleet } from './house/fleet';
 import type { Database } from './house/postgres';
@@ -22,6 +23,7 @@ export const fleet: Benchmark = {
   about: `builds reported ready over HTTP, ${PER_SECOND} a second, to a fleet over RabbitMQ: from the report's answer until deployment.ready is heard; after ${WARM_UP_S} s that are not counted`,
   count: 60 * PER_SECOND,
   smoke: 100,
+  needs: [rabbitmq],
   settings: {
     RECONCILER_VM_POOL_SIZE: String(POOL_SIZE),
     RECONCILER_VM_NETWORK: '10.76.0.0/15',

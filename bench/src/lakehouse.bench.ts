@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { lakehouseDir, runPython } from '@homeostat/testing';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { lakehouseServers } from './harness/needs';
 import { stoppable } from './house/cleanup';
 import { type House, openHouse } from './house/house';
 import { writeDeltaTable } from './lakehouse/delta-writer';
@@ -35,6 +36,7 @@ export const lakehouse: Benchmark = {
   about: `files of tables with ${COLUMNS} columns (Iceberg) and ${DELTA_COLUMNS} (Delta, a checkpoint), ingested with statistics and plan; pyiceberg plans the same scan in the same run`,
   count: 10_000,
   smoke: 20,
+  needs: [lakehouseServers],
   settings: {},
   figures: (count) => [
     { name: 'ingested, of the time that pyiceberg plans', unit: '×', bar: 1.5 },

@@ -8,6 +8,7 @@ import { fleet } from './fleet.bench';
 import type { Benchmark } from './harness/benchmark';
 import { writeDocument } from './harness/document';
 import { machineFacts } from './harness/machine';
+import { insist } from './harness/needs';
 import { type Report, type Result, tableOf, writeReport } from './harness/report';
 import { type Options, resultsOf } from './harness/rounds';
 import { progress, say } from './harness/screen';
@@ -52,6 +53,8 @@ program
 
 /** What is done is written down after each benchmark: all of them take hours. */
 async function measure(wanted: readonly string[], options: Options): Promise<void> {
+  const chosen = benchmarks.filter(({ name }) => wanted.includes('all') || wanted.includes(name));
+  insist(chosen);
   const at = new Date().toISOString();
   progress('looking at the machine');
   const machine = await machineFacts();
@@ -59,7 +62,7 @@ async function measure(wanted: readonly string[], options: Options): Promise<voi
   const results: Result[] = [];
   const report: Report = { at, machine, results };
   const profileDir = options.profile ? join(resultsDir, 'profiles') : undefined;
-  const left = benchmarks.filter(({ name }) => wanted.includes('all') || wanted.includes(name)).values();
+  const left = chosen.values();
   const lane = async (): Promise<void> => {
     for (const benchmark of left) {
       const latest = await resultsOf(benchmark, { ...options, profileDir });

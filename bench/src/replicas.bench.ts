@@ -1,5 +1,6 @@
 import { allReady, check, instant, orderOf, poolIsFull } from './deployments.bench';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { rabbitmq } from './harness/needs';
 import type { DeployOrder } from './house/hands.events';
 import { type Fleet, openFleet } from './house/fleet';
 import { costliest, workOf } from './house/server-work';
@@ -24,6 +25,7 @@ export const replicas: Benchmark = {
     'deployments inserted by one transaction in each replica of deploy-svc: from the first commit until all are ready, by fleets over RabbitMQ with 1, 2 and 3 of each service, PostgreSQL and RabbitMQ on the same machine, after as many as warm-up',
   count: 10_000,
   smoke: 100,
+  needs: [rabbitmq],
   settings: instant,
   figures: () => [
     ...REPLICAS.map((one) => ({ name: took(one), unit: 's' })),

@@ -1,14 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  type ChildServer,
-  lakehouseKeys,
-  lakehousePrograms,
-  registerTables,
-  startAws,
-  startIcebergRest,
-} from '@homeostat/testing';
+import { type ChildServer, lakehouseKeys, registerTables, startAws, startIcebergRest } from '@homeostat/testing';
 import type { Benchmark, Measured, Settings } from './harness/benchmark';
+import { lakehouseServers, findLakehouse } from './harness/needs';
 import { stoppable } from './house/cleanup';
 import { openHouse } from './house/house';
 import { writeIcebergTable } from './lakehouse/iceberg-writer';
@@ -24,6 +17,7 @@ export const tables: Benchmark = {
   about: `Iceberg tables of one snapshot and ${size.files} files, in Iceberg's REST catalog over moto's S3, ${AT_ONCE} at a time, ingested and then looked at again`,
   count: 1_000,
   smoke: 4,
+  needs: [lakehouseServers],
   settings: { max_parallel: String(AT_ONCE) },
   figures: () => [
     { name: 'a table, ingested', unit: 'ms', bar: 50 },
@@ -37,8 +31,7 @@ export const tables: Benchmark = {
 
 async function run({ count, set, profileDir, progress }: Settings): Promise<Measured> {
   const lake = await stoppable(async (undo) => {
-    const PATH = execFileSync('sh', ['-c', 'echo "$PATH"'], { encoding: 'utf8' }).trim();
-    const programs = lakehousePrograms({ PATH, CI: 'true' })!;
+    const programs = findLakehouse();
     const aws = await startAws(programs);
     undo.push(() => aws.close());
     const rest = await startIcebergRest(programs, aws);

@@ -17,11 +17,10 @@ export interface Mirrored {
 
 /**
  * Copies the same signed records from one registry to two empty ones: by a sync of ours, and by regsync alone, with the
- * configuration that an operator would write. Null where a registry or regsync is missing.
+ * configuration that an operator would write.
  */
-export async function mirrored(count: number, options: Parameters<typeof openHouse>[0]): Promise<Mirrored | null> {
-  const [program, regsync] = ['registry', 'regsync'].map((name) => programPath(name));
-  if (!program || !regsync) return null;
+export async function mirrored(count: number, options: Parameters<typeof openHouse>[0]): Promise<Mirrored> {
+  const [program, regsync] = ['registry', 'regsync'].map((name) => programPath(name)!) as [string, string];
   const { remote, bare, local, stop } = await stoppable(async (undo) => {
     const opened = async (): Promise<TestRegistry> => {
       const registry = await startRegistry('distribution', program);

@@ -1,3 +1,5 @@
+import type { Need } from './needs';
+
 /** One line of the report: what is measured, in what unit, and what it is held against. */
 export interface Figure {
   readonly name: string;
@@ -51,6 +53,8 @@ export interface Benchmark {
   readonly sizes?: readonly number[];
   readonly across?: Across;
   readonly settings: Readonly<Record<string, string>>;
+  /** Beside Node. */
+  readonly needs?: readonly Need[];
   figures(count: number): readonly Figure[];
   run(settings: Settings): Promise<Measured>;
 }
