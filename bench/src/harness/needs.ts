@@ -20,12 +20,14 @@ export function findLakehouse(): LakehousePrograms {
   return lakehousePrograms({ PATH, CI: 'true' })!;
 }
 
-/** Throws all that is missing, before anything is measured: all benchmarks take an hour. */
-export function insist(wanted: readonly { readonly name: string; readonly needs?: readonly Need[] }[]): void {
+/** All that is missing, with what to do; null: nothing. */
+export function missingFor(
+  wanted: readonly { readonly name: string; readonly needs?: readonly Need[] }[],
+): string | null {
   const missing = wanted.flatMap(({ name, needs = [] }) =>
     needs.flatMap((need) => need() ?? []).map((why) => `${name}: ${why}`),
   );
-  if (missing.length > 0) throw new Error(`Not all of that can be measured here.\n${missing.join('\n')}`);
+  return missing.length > 0 ? `Not all of that can be measured here.\n${missing.join('\n')}` : null;
 }
 
 function faultOf(find: () => unknown): string | null {
