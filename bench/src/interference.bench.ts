@@ -89,6 +89,8 @@ async function claimed(house: House, dns: DnsServer, count: number, { smoke, pro
 async function looked(count: number, { smoke, progress }: Settings): Promise<Measured> {
   const [rounds, seconds] = smoke ? [1, 2] : [ROUNDS, SECONDS];
   const perSecond = { calm: 0, beside: 0 };
+  progress('warm-up');
+  await looksBeside(0, count, 2);
   for (let round = 1; round <= rounds; round += 1) {
     progress(`round ${round} of ${rounds}, ${FAILING}`);
     perSecond.calm += (await looksBeside(0, count, seconds)) / rounds;

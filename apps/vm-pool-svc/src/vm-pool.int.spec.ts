@@ -487,7 +487,6 @@ describe('the provider', () => {
     await look('inventory', POOL_ID);
     await inventorySays('1 machine(s) do not do what they should; they are asked again');
     expect(await untilRunning(1)).toMatchObject([{ id: vm!.id }]);
-    await look('inventory', POOL_ID);
     await eventually(claims, ([one]) => one!.vm_id !== null && one!.vm_id !== vm!.id);
     expect(await untilRunning(1)).toMatchObject([{ claim_id: mine }]);
     expect(await told('vm.lost')).toMatchObject([{ data: { vm_id: vm!.id, claim_id: mine } }]);
@@ -522,7 +521,6 @@ describe('the provider', () => {
     machines.states.set(free!.id, 'running');
     await look('inventory', POOL_ID);
     await inventorySays('1 machine(s) do not do what they should; they are asked again');
-    await look('inventory', POOL_ID);
     await eventually(vms, (found) => found.every(({ id }) => id !== free!.id));
     expect(await untilPooling(1)).toMatchObject([{ claim_id: null }]);
   });

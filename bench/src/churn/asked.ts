@@ -42,7 +42,7 @@ export async function blocksRead({ query }: Database): Promise<number> {
   return row!.blocks;
 }
 
-/** What the machine takes, in ms, for ten commits and some arithmetic on the same server: a yardstick that nothing of ours can make longer. */
+/** What ten commits and some arithmetic take, in ms, on the same server beside the load. */
 export async function fixedWork({ query }: Database): Promise<() => Promise<number>> {
   await query('CREATE TABLE fixed_work (n integer)');
   return async () => {

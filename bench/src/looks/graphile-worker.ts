@@ -25,7 +25,7 @@ export const batched: Contender = {
 };
 
 async function opened(url: string, worker: GraphileConfig.WorkerOptions): Promise<Opened> {
-  const pgPool = new Pool({ connectionString: url, max: CONNECTIONS });
+  const pgPool = new Pool({ connectionString: url, max: CONNECTIONS, idleTimeoutMillis: 0 });
   // It wants to see a listener, here and on each connection.
   pgPool.on('error', () => undefined).on('connect', (client) => client.on('error', () => undefined));
   const where = { pgPool, logger: quiet };

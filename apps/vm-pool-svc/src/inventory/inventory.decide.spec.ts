@@ -1,7 +1,14 @@
 import type { VmStatus } from '@homeostat/shared';
 import fc from 'fast-check';
 import type { MachineState } from '../machines/machines.port';
-import { ASK_AGAIN_MS, type InventorySight, STOCK_EVERY_MS, decideInventory, strayingOf } from './inventory.decide';
+import {
+  ASK_AGAIN_MS,
+  type InventorySight,
+  STOCK_EVERY_MS,
+  decideInventory,
+  strayingOf,
+  sifted,
+} from './inventory.decide';
 
 const now = new Date('2026-03-01T12:00:00.000Z');
 const from = (ms: number): Date => new Date(now.getTime() + ms);
@@ -49,4 +56,28 @@ const machines: [VmStatus, Partial<Record<MachineState, string>>][] = [
 test.each(machines)('of a VM that is %s', (status, wrong) => {
   for (const machine of ['absent', 'booting', 'up', 'running', 'halted', 'stopped'] as const)
     expect(strayingOf(status, machine)?.reason).toBe(wrong[machine]);
+});
+
+const since = (sinceMs: number, generation = other.generation) => new Map([['b', { generation, sinceMs }]]);
+const nowMs = 1_000_000;
+
+// prettier-ignore
+const sightings: [string, ReadonlyMap<string, { generation: string; sinceMs: number }>, 'stray' | number][] = [
+  ['is suspected when it is seen for the first time', new Map(), nowMs],
+  ['is suspected as before when it is seen again too soon', since(nowMs - ASK_AGAIN_MS + 1), nowMs - ASK_AGAIN_MS + 1],
+  ['is a stray when it is seen again later', since(nowMs - ASK_AGAIN_MS), 'stray'],
+  ['is suspected anew when the first time is long ago', since(nowMs - STOCK_EVERY_MS - 1), nowMs],
+  ['is suspected anew when something was done with its VM since', since(nowMs - ASK_AGAIN_MS, '7'), nowMs],
+];
+
+test.each(sightings)('a machine that does something else %s', (_sentence, before, expected) => {
+  const { strays, suspects } = sifted([other], before, nowMs);
+  expect(strays).toEqual(expected === 'stray' ? [other] : []);
+  expect([...suspects]).toEqual(
+    expected === 'stray' ? [] : [['b', { generation: other.generation, sinceMs: expected }]],
+  );
+});
+
+test('a machine that is gone is a stray at once', () => {
+  expect(sifted([stray], new Map(), nowMs)).toEqual({ strays: [stray], suspects: new Map() });
 });

@@ -11,6 +11,12 @@ export interface Stray {
   readonly because: string;
 }
 
+/** Since when a machine was seen not to do what it should, for the row of that generation. */
+export interface Suspicion {
+  readonly generation: string;
+  readonly sinceMs: number;
+}
+
 /** A slice of the provider's machines held against our VMs, or nothing yet. */
 export interface InventorySight {
   readonly stock: {
@@ -28,6 +34,8 @@ export type InventoryStep = { readonly do: 'replace'; readonly vms: readonly Str
 export const STOCK_EVERY_MS = 60_000;
 /** A provider that comes back says of its machines for some seconds that they are stopped. */
 export const ASK_AGAIN_MS = 10_000;
+/** What was seen longer ago says nothing about now. */
+const FORGET_MS = 6 * ASK_AGAIN_MS;
 
 /** Compares what the provider has with what our rows say, once a minute (spec 1, "Provider port"). */
 export function decideInventory({ stock }: InventorySight, now: Date): Decision<InventoryStep, InventoryReach> {
@@ -58,4 +66,25 @@ export function strayingOf(status: VmStatus, machine: MachineState): Pick<Stray,
   if (status === 'pooling' && machine === 'stopped')
     return { reason: 'MachineStopped', because: 'somebody stopped the machine' };
   return null;
+}
+
+/**
+ * Tells strays from suspects among machines that were seen to be odd at `nowMs`: one that is gone is a stray at once, and another
+ * one where it was odd ten seconds before, at least, and a minute, at most, with the same row.
+ */
+export function sifted(
+  odd: readonly Stray[],
+  before: ReadonlyMap<string, Suspicion>,
+  nowMs: number,
+): { readonly strays: readonly Stray[]; readonly suspects: ReadonlyMap<string, Suspicion> } {
+  const strays: Stray[] = [];
+  const suspects = new Map<string, Suspicion>();
+  for (const one of odd) {
+    const earlier = before.get(one.id);
+    const isKnown = earlier?.generation === one.generation && nowMs - earlier.sinceMs <= FORGET_MS;
+    const suspicion = isKnown ? earlier : { generation: one.generation, sinceMs: nowMs };
+    if (one.reason === 'MachineVanished' || nowMs - suspicion.sinceMs >= ASK_AGAIN_MS) strays.push(one);
+    else suspects.set(one.id, suspicion);
+  }
+  return { strays, suspects };
 }

@@ -9,13 +9,17 @@ import {
   type InventorySight,
   type InventoryStep,
   type Stray,
+  type Suspicion,
   decideInventory,
   strayingOf,
+  sifted,
 } from './inventory.decide';
 
 /** VMs per stock-taking: the cost of idling does not grow with the fleet. */
 const SLICE = 1_000;
 
+/** Comes before every id. */
+const FIRST = `'00000000-0000-0000-0000-000000000000'::uuid`;
 const isResting = `status IN ('pooling', 'running', 'off')`;
 
 /** A VM that no order is under way for. */
@@ -33,8 +37,8 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   readonly decide = decideInventory;
   /** The id at which the last slice ended; a restart begins anew. */
   private after: string | null = null;
-  /** VMs whose machine did not do what it should when it was last asked, with the generation of their rows. */
-  private suspects: ReadonlyMap<string, string> = new Map();
+  /** VMs whose machine did not do what it should, by id. A stock-taking that fails forgets them. */
+  private suspects: ReadonlyMap<string, Suspicion> = new Map();
 
   constructor(
     private readonly database: Database,
@@ -46,12 +50,15 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   }
 
   async reach(_plan: Plan<InventorySight, InventoryReach>, signal: AbortSignal): Promise<InventorySight> {
-    const resting = await this.resting();
+    const before = this.suspects;
+    this.suspects = new Map();
+    const resting = await this.resting([...before.keys()]);
     const machines = await this.machines.list(this.after, SLICE, signal);
     const last = machines.size === SLICE ? [...machines.keys()].at(-1)! : null;
     const destroyed = await this.destroyOrphans([...machines.keys()], signal);
-    const inSlice = resting.filter(({ id }) => this.suspects.has(id) || last === null || id <= last);
-    const { strays, suspects } = await this.sorted(inSlice, machines, signal);
+    const inSlice = resting.filter(({ id }) => before.has(id) || last === null || id <= last);
+    const odd = await this.odd(inSlice, machines, signal);
+    const { strays, suspects } = sifted(odd, before, performance.now());
     [this.after, this.suspects] = [last, suspects];
     return { stock: { strays, suspected: suspects.size, destroyed } };
   }
@@ -77,11 +84,11 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
   }
 
   /** Those of this slice, as they are before the provider is asked, and those that were suspected. */
-  private resting(): Promise<Resting[]> {
+  private resting(suspects: readonly string[]): Promise<Resting[]> {
     return this.database.query<Resting>(
-      `(SELECT id, status, generation FROM vm WHERE ($1::uuid IS NULL OR id > $1) AND ${isResting} ORDER BY id LIMIT $2)
+      `(SELECT id, status, generation FROM vm WHERE id > coalesce($1, ${FIRST}) AND ${isResting} ORDER BY id LIMIT $2)
        UNION SELECT id, status, generation FROM vm WHERE id = ANY ($3) AND ${isResting}`,
-      [this.after, SLICE, [...this.suspects.keys()]],
+      [this.after, SLICE, suspects],
     );
   }
 
@@ -94,25 +101,18 @@ export class InventoryReconciler implements HouseReconciler<InventorySight, Inve
     return orphans.length;
   }
 
-  /**
-   * A list may lie; each machine that is missing in it, or not what its row says, is asked for by name. One that does
-   * something else than it should counts when it was seen so before, with the same row.
-   */
-  private async sorted(
+  /** A list may lie; each machine that is missing in it, or not what its row says, is asked for by name. */
+  private async odd(
     resting: readonly Resting[],
     listed: ReadonlyMap<string, MachineState>,
     signal: AbortSignal,
-  ): Promise<{ readonly strays: Stray[]; readonly suspects: ReadonlyMap<string, string> }> {
-    const strays: Stray[] = [];
-    const suspects = new Map<string, string>();
+  ): Promise<Stray[]> {
+    const odd: Stray[] = [];
     for (const { id, status, generation } of resting) {
       if (strayingOf(status, listed.get(id) ?? 'absent') === null) continue;
-      const machine = await this.machines.observe(id, signal);
-      const straying = strayingOf(status, machine);
-      if (straying === null) continue;
-      if (machine === 'absent' || this.suspects.get(id) === generation) strays.push({ id, generation, ...straying });
-      else suspects.set(id, generation);
+      const straying = strayingOf(status, await this.machines.observe(id, signal));
+      if (straying !== null) odd.push({ id, generation, ...straying });
     }
-    return { strays, suspects };
+    return odd;
   }
 }

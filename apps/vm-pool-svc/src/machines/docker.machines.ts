@@ -159,6 +159,7 @@ function stateOf({ empty, workload }: Found): MachineState {
   // What ends by itself is restarted by Docker. While the empty one is up, a start was broken off.
   if (workload && ended.has(workload.status) && empty?.status !== 'running') return 'halted';
   if (workload) return 'booting';
+  if (empty?.status === 'restarting') return 'booting';
   if (empty) return empty.status === 'running' ? 'up' : 'stopped';
   return 'absent';
 }

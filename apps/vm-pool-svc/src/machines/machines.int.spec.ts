@@ -371,11 +371,6 @@ interface Inspected {
       });
       await engine!.ask('POST', `/containers/${network}-${second.id}-workload/stop`);
       await look('inventory', POOL_ID);
-      await until('it is suspected', async () => {
-        const rows = `SELECT FROM reconcile_status WHERE kind = 'inventory' AND because LIKE '%asked again'`;
-        return (await world.sql(rows)).length > 0;
-      });
-      await look('inventory', POOL_ID);
       await until('a third one serves the claim', async () => {
         const other = await runs();
         return other && other.id !== second.id;

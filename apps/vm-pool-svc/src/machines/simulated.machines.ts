@@ -59,7 +59,8 @@ export class SimulatedMachines implements Machines {
 
   async list(after: string | null, limit: number): Promise<ReadonlyMap<string, MachineState>> {
     const rows = await this.database.query<{ vm_id: string; state: MachineState }>(
-      'SELECT vm_id, state FROM simulated_machine WHERE $1::uuid IS NULL OR vm_id > $1 ORDER BY vm_id LIMIT $2',
+      `SELECT vm_id, state FROM simulated_machine
+       WHERE vm_id > coalesce($1, '00000000-0000-0000-0000-000000000000'::uuid) ORDER BY vm_id LIMIT $2`,
       [after, limit],
     );
     return new Map(rows.map(({ vm_id: id, state }) => [id, state]));
