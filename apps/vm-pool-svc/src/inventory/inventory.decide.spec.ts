@@ -58,7 +58,7 @@ test.each(machines)('of a VM that is %s', (status, wrong) => {
     expect(strayingOf(status, machine)?.reason).toBe(wrong[machine]);
 });
 
-const since = (sinceMs: number, generation = other.generation) => new Map([['b', { generation, sinceMs }]]);
+const since = (sinceMs: number, generation: string = other.generation) => new Map([['b', { generation, sinceMs }]]);
 const nowMs = 1_000_000;
 
 // prettier-ignore
