@@ -533,32 +533,17 @@ describe('the provider', () => {
     const [{ generation }] = (await database.sql<{ generation: string }>('SELECT generation FROM vm WHERE id = $1', [
       vm!.id,
     ])) as [{ generation: string }];
-    const pool = { url: database.url, role: 'homeostat_vm_pool', application: 'vm-pool-svc', connections: 1 };
-    const own = new Database(pool);
-    try {
-      const stray = { id: vm!.id, reason: 'WorkloadStopped', because: 'somebody stopped the workload' } as const;
-      const seen = { stock: { strays: [], suspected: 0, destroyed: 0 } };
-      const replace = (of: string) =>
-        own.transaction((tx) =>
-          new InventoryReconciler(own, machines).act(
-            [
-              {
-                key: POOL_ID,
-                observed: seen,
-                step: { do: 'replace', vms: [{ ...stray, generation: of }] },
-                because: '',
-              },
-            ],
-            tx,
-          ),
-        );
-      await replace(String(BigInt(generation) - 1n));
-      expect(await vms()).toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running', claim_id: mine }));
-      await replace(generation);
-      expect(await vms()).not.toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running' }));
-    } finally {
-      await own.close();
-    }
+    const inventory = new InventoryReconciler(undefined as never, machines);
+    const stray = { id: vm!.id, reason: 'WorkloadStopped', because: 'somebody stopped the workload' } as const;
+    const observed = { stock: { strays: [], suspected: 0, destroyed: 0 } };
+    const replace = (of: string) => {
+      const step = { do: 'replace', vms: [{ ...stray, generation: of }] } as const;
+      return inTransaction((tx) => inventory.act([{ key: POOL_ID, observed, step, because: '' }], tx));
+    };
+    await replace(String(BigInt(generation) - 1n));
+    expect(await vms()).toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running', claim_id: mine }));
+    await replace(generation);
+    expect(await vms()).not.toContainEqual(expect.objectContaining({ id: vm!.id, status: 'running' }));
   });
 
   test('has machines destroyed that no row knows', async () => {
